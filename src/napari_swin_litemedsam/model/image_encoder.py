@@ -66,6 +66,10 @@ def relative_positions() -> Tensor:
 class WindowAttention(nn.Module):
     """Self-attention inside 8x8 windows, cyclically shifted by half a window in every other block."""
 
+    position_index: Tensor
+    bottom_mask: Tensor
+    right_mask: Tensor
+
     def __init__(self, width: int, heads: int, shifted: bool):
         super().__init__()
         self.heads = heads
@@ -152,7 +156,8 @@ class ImageEncoder(nn.Module):
         self.patch_embed = nn.Sequential(ConvNorm(3, 32), nn.GELU(), ConvNorm(32, 64))
         inputs = (64, *STAGE_WIDTHS[:-1])
         self.stages = nn.ModuleList(
-            SwinStage(*sizes) for sizes in zip(inputs, STAGE_WIDTHS, STAGE_DEPTHS, STAGE_HEADS, STAGE_STRIDES, strict=True)
+            SwinStage(*sizes)
+            for sizes in zip(inputs, STAGE_WIDTHS, STAGE_DEPTHS, STAGE_HEADS, STAGE_STRIDES, strict=True)
         )
         self.neck = neck(STAGE_WIDTHS[-1])
 

@@ -22,6 +22,8 @@ class PointLabel(IntEnum):
 class PromptEncoder(nn.Module):
     """Encode prompts given in pixels of the network's input frame, (x, y) order."""
 
+    frequencies: Tensor
+
     def __init__(self):
         super().__init__()
         self.register_buffer("frequencies", torch.randn(2, WIDTH // 2))
@@ -105,7 +107,12 @@ class PromptEncoder(nn.Module):
         if boxes is not None:
             corners = self.position((boxes.reshape(-1, 2, 2) + 0.5) / size)
             parts.append(corners + torch.stack([self.kinds[2], self.kinds[3]], dim=1))
-        if labels is not None and points is not None and not torch.jit.is_tracing() and (labels == PointLabel.PADDING).any():
+        if (
+            labels is not None
+            and points is not None
+            and not torch.jit.is_tracing()
+            and (labels == PointLabel.PADDING).any()
+        ):
             mask = labels != PointLabel.PADDING
             if boxes is not None:
                 mask = torch.cat([mask, mask.new_ones(len(mask), 2)], dim=1)

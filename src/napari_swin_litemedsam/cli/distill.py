@@ -1,0 +1,13 @@
+"""``swin-litemedsam distill``: stage 1, the image encoder learns LiteMedSAM's features."""
+
+from typing import Any
+
+from .train import add_common, run
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("distill", help="stage 1: distil LiteMedSAM's image encoder into ours")
+    add_common(parser)
+    # the teacher works at 256 only
+    parser.set_defaults(run=run, stage=1, prompts=2, size=256, schedule="cosine", val=None)

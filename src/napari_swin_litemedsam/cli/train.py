@@ -1,0 +1,106 @@
+"""``swin-litemedsam train``: stage 2 on folders of image/label pairs, and what it shares with stage 1."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..model import SwinLiteMedSAM
+    from ..training.data import Sample
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that both stages have."""
+    parser.add_argument(
+        "data",
+        nargs="+",
+        type=Path,
+        help="folder(s) with 'images' beside 'labels' at any depth, or challenge npz files",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder of the run; one that exists is resumed"
+    )
+    parser.add_argument("--init", default="litemedsam", help="litemedsam, bundled, random, or a checkpoint")
+    parser.add_argument("--steps", type=int, default=10_000, help="optimiser steps in all (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=4, help="images a step (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=2e-4, help="learning rate (default: %(default)s)")
+    parser.add_argument("--warm-up", type=int, default=100, help="steps of warm-up (default: %(default)s)")
+    parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--save-minutes", type=float, default=10, help="time between checkpoints (default: %(default)s)"
+    )
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    train = subparsers.add_parser("train", help="stage 2: train the network on box, points and scribble")
+    add_common(train)
+    train.add_argument("--prompts", type=int, default=6, help="prompts an image, even (default: %(default)s)")
+    train.add_argument("--size", type=int, default=256, help="input side, a multiple of 64 (default: %(default)s)")
+    train.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
+    train.add_argument(
+        "--val", type=Path, help="folder to validate on; by default every tenth source image is held out"
+    )
+    train.set_defaults(run=run, stage=2)
+
+
+def _read(folders: Sequence[Path]) -> "list[Sample]":
+    from ..training.data import DataError, find_pairs, read_all
+
+    samples, problems = read_all([pair for folder in folders for pair in find_pairs(folder)])
+    for problem in problems:
+        print(f"skipped {problem}", file=sys.stderr)
+    if not samples:
+        raise DataError("none of the pairs can be used")
+    print(f"{len(samples)} images, {len(problems)} skipped", file=sys.stderr)
+    return samples
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; 0 also after an interrupt, which leaves a usable checkpoint."""
+    if args.size % 64 or args.size <= 0:
+        raise ValueError(f"--size must be a multiple of 64, not {args.size}")
+    if args.prompts % 2 or args.prompts <= 0:
+        raise ValueError(f"--prompts must be even, not {args.prompts}")
+    import torch
+
+    from ..training.loop import BEST, LAST, Settings, fit, start_model
+    from ..training.validation import mean_dice
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+    torch.manual_seed(args.seed)
+    samples = _read(args.data)
+    validate: Callable[[SwinLiteMedSAM], float] | None = None
+    if args.stage == 2:
+        if args.val is None:
+            held_out, samples = samples[::10], [s for i, s in enumerate(samples) if i % 10] or samples
+        else:
+            held_out = _read([args.val])
+
+        def validate(model: "SwinLiteMedSAM") -> float:
+            score = mean_dice(model, held_out)
+            print(f"validation DSC {score:.2f}", file=sys.stderr)
+            return score
+
+    settings = Settings(
+        stage=args.stage,
+        steps=args.steps,
+        images=args.images,
+        prompts=args.prompts,
+        size=args.size,
+        rate=args.rate,
+        schedule=args.schedule,
+        warm_up=args.warm_up,
+        ema=args.ema,
+        seed=args.seed,
+        save_minutes=args.save_minutes,
+        device=args.device,
+    )
+    fit(start_model(args.init), samples, args.output, settings, validate)
+    print(args.output / (BEST if validate else LAST))
+    return 0

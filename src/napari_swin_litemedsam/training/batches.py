@@ -1,0 +1,130 @@
+"""Training batches: images with several prompts each, drawn by step number alone so that a run can resume."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..model import PointLabel
+from ..preprocessing import FRAME_SIZE
+from ..prompts import bounding_box, inference_points, inference_scribble, jitter_box, training_points, training_scribble
+from .augment import random_view
+from .data import SEPARATE_AT, Sample, objects
+
+POINTS = 6
+MIN_AREA = 10
+BOX_JITTER = 5
+
+
+@dataclass
+class Batch:
+    """B images with P prompts each, N = B * P prompts ordered by image.
+
+    image : ``(B, 3, S, S)``; truth : ``(N, S, S)``; points : ``(N, 6, 2)`` (x, y); labels : ``(N, 6)``;
+    boxes : ``(N, 4)`` x_min, y_min, x_max, y_max; scribbles : ``(N, 1, S, S)``, used for odd prompts only.
+    """
+
+    image: Tensor
+    truth: Tensor
+    points: Tensor
+    labels: Tensor
+    boxes: Tensor
+    scribbles: Tensor
+
+    def to(self, device: str) -> "Batch":
+        """Move all tensors to a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+def source_weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
+    """Probability of each sample: sources are drawn by the square root of their size."""
+    names = [sample.pair.source for sample in samples]
+    counts = {name: names.count(name) for name in set(names)}
+    weights = np.array([counts[name] ** -0.5 for name in names])
+    return weights / weights.sum()
+
+
+def _click_points(
+    truth: NDArray, image_area: NDArray, box: NDArray, rng: np.random.Generator
+) -> tuple[NDArray, NDArray]:
+    """Points as they reach the model in use: generated from the box, perhaps corrected, or none."""
+    kind = rng.random()
+    if kind < 0.35:
+        return np.zeros((0, 2)), np.zeros(0, int)
+    if kind < 0.7:
+        # generated points may miss the object: the model must not trust them blindly
+        points = inference_points(image_area, box, int(rng.integers(1 << 30)))
+    else:
+        points = training_points(truth, box, rng)
+    labels = np.ones(len(points), int)
+    if rng.random() < 0.3:
+        y0, x0, y1, x1 = box.astype(int)
+        outside = np.argwhere(~truth[y0 : y1 + 1, x0 : x1 + 1])
+        if len(outside):
+            extra = outside[rng.integers(len(outside), size=rng.integers(1, POINTS - len(points) + 1))] + (y0, x0)
+            points, labels = np.vstack([points, extra]), np.append(labels, np.zeros(len(extra), int))
+            # a user who corrects does not leave points on the wrong side
+            labels = truth[tuple(points.astype(int).T)].astype(int)
+    return points, labels
+
+
+def _scribble(truth: NDArray, image_area: NDArray, box: NDArray, rng: np.random.Generator) -> NDArray[np.bool_]:
+    kind = rng.random()
+    if kind < 0.1:
+        return np.zeros_like(truth)
+    if kind < 0.5:
+        return inference_scribble(image_area, box, int(rng.integers(1 << 30)))
+    return training_scribble(truth, box, rng)
+
+
+def draw_view(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDArray, list[NDArray[np.bool_]]]:
+    """An augmented view with the masks of the objects in it, at least one."""
+    while True:
+        z = rng.choice(sample.slices)
+        image, labels = random_view(sample.image[z], sample.labels[z], size, rng)
+        groups: Sequence[Sequence[int]] = sample.pair.groups
+        if not groups:
+            ids = np.unique(labels)
+            # crowded images hold far more objects than there are prompts
+            groups = [[i] for i in rng.permutation(ids[ids > 0])[:12]]
+        found = (
+            [m for m in objects(labels, groups, SEPARATE_AT * size / FRAME_SIZE) if m.sum() >= MIN_AREA]
+            if groups
+            else []
+        )
+        if found:
+            return image, found
+
+
+def draw_batch(
+    samples: Sequence[Sample], weights: NDArray, images: int, prompts: int, size: int, seed: Sequence[int]
+) -> Batch:
+    """Draw a batch; the same `seed` gives the same batch."""
+    rng = np.random.default_rng(seed)
+    views, truths, points, labels, boxes, scribbles = [], [], [], [], [], []
+    for index in rng.choice(len(samples), size=images, p=weights):
+        image, found = draw_view(samples[index], size, rng)
+        views.append(image)
+        image_area = image.max(axis=0) > 0
+        for number in rng.permutation(np.arange(prompts) % len(found)):
+            truth = found[number]
+            box = jitter_box(bounding_box(truth), rng, size, BOX_JITTER * size / FRAME_SIZE)
+            some, some_labels = _click_points(truth, image_area, box, rng)
+            padded = np.zeros((POINTS, 2))
+            padded[: len(some)] = some[:, ::-1]
+            truths.append(truth)
+            points.append(padded)
+            labels.append(np.append(some_labels, np.full(POINTS - len(some), int(PointLabel.PADDING))))
+            boxes.append(box[[1, 0, 3, 2]])
+            scribbles.append(_scribble(truth, image_area, box, rng)[None])
+    return Batch(
+        torch.from_numpy(np.stack(views)),
+        torch.from_numpy(np.stack(truths)).float(),
+        torch.from_numpy(np.stack(points)).float(),
+        torch.from_numpy(np.stack(labels)).long(),
+        torch.from_numpy(np.stack(boxes)).float(),
+        torch.from_numpy(np.stack(scribbles)).float(),
+    )

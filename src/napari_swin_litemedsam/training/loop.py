@@ -1,0 +1,230 @@
+"""Stage 1 (distillation) and stage 2 (training on prompts): one resumable loop with two kinds of step."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..model import SwinLiteMedSAM, load_checkpoint, save_checkpoint
+from .batches import Batch, draw_batch, draw_view, source_weights
+from .data import Sample
+from .losses import distillation_loss, stage2_losses
+from .state import CsvLog, Ema, load_state, save_state
+from .teacher import Teacher, warm_start
+
+BEST, LAST = "best.safetensors", "last.safetensors"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train. `stage` 1 distils the image encoder, 2 trains the whole network."""
+
+    stage: int = 2
+    steps: int = 10_000
+    images: int = 6
+    prompts: int = 6
+    size: int = 256
+    rate: float = 2e-4
+    schedule: str = "cosine"
+    """``cosine``: warm-up and cosine; ``plateau``: ReduceLROnPlateau on the validation DSC, as in the paper."""
+    warm_up: int = 100
+    weight_decay: float = 0.01
+    ema: float = 0.998
+    seed: int = 0
+    bf16: bool = False
+    save_minutes: float = 10
+    device: str = "cpu"
+
+
+def start_model(init: str) -> SwinLiteMedSAM:
+    """Network to start from: ``litemedsam`` (warm start), ``bundled``, ``random``, or a checkpoint's path."""
+    if init == "random":
+        return SwinLiteMedSAM()
+    if init == "litemedsam":
+        model = SwinLiteMedSAM()
+        warm_start(model)
+        return model
+    if init == "bundled":
+        from ..predictor import bundled_weights
+
+        return load_checkpoint(bundled_weights())
+    return load_checkpoint(init)
+
+
+def stage2_loss(model: SwinLiteMedSAM, batch: Batch) -> dict[str, Tensor]:
+    """Losses of a batch: even prompts go without, odd prompts with their scribble."""
+    features = model.encode_image(batch.image)
+    totals: dict[str, Tensor] = {}
+    for start in (0, 1):
+        part = slice(start, None, 2)
+        scribbles = batch.scribbles[part] if start else None
+        logits, iou = model.decode(features, batch.points[part], batch.labels[part], batch.boxes[part], scribbles)
+        for name, value in stage2_losses(logits, iou, batch.truth[part]).items():
+            totals[name] = totals.get(name, 0) + value / 2
+    return totals
+
+
+def _stage1_loss(model: SwinLiteMedSAM, teacher: Teacher, images: Tensor) -> dict[str, Tensor]:
+    embedding, skips = model.image_encoder(images)
+    return {"distillation": distillation_loss([*skips, embedding], teacher(images))}
+
+
+def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> Any:
+    if settings.schedule == "plateau":
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=0.9, patience=5)
+    warm = torch.optim.lr_scheduler.LinearLR(optimizer, 0.01, total_iters=settings.warm_up)
+    rest = max(1, settings.steps - settings.warm_up)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rest, eta_min=settings.rate * 0.02)
+    return torch.optim.lr_scheduler.SequentialLR(optimizer, [warm, cosine], [settings.warm_up])
+
+
+def fit(
+    model: SwinLiteMedSAM,
+    samples: Sequence[Sample],
+    folder: Path,
+    settings: Settings,
+    validate: Callable[[SwinLiteMedSAM], float] | None = None,
+) -> SwinLiteMedSAM:
+    """Train until the last step or an interrupt, writing checkpoints and log into `folder`.
+
+    A folder that already holds a run goes on with it: batches depend on seed and step alone, so the order
+    of samples is that of an uninterrupted run.
+
+    Parameters
+    ----------
+    model : SwinLiteMedSAM
+        Where to start; replaced by the saved weights if there is a run to resume.
+    samples : sequence of Sample
+        Training data.
+    folder : Path
+        For ``last.safetensors`` and ``best.safetensors`` (averaged weights), ``state.pt`` and ``log.csv``.
+    settings : Settings
+        How to train.
+    validate : callable, optional
+        Gives the DSC, in per cent, of a network; called at each save.
+
+    Returns
+    -------
+    SwinLiteMedSAM
+        With the averaged weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model = model.to(settings.device).train()
+    trained = model.image_encoder if settings.stage == 1 else model
+    optimizer = torch.optim.AdamW(trained.parameters(), settings.rate, weight_decay=settings.weight_decay)
+    scheduler = _schedule(optimizer, settings)
+    average = Ema(model, settings.ema)
+    done, best, seconds = 0, -1.0, 0.0
+    if saved := load_state(folder):
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        scheduler.load_state_dict(saved["scheduler"])
+        average.load(saved["average"])
+        done, best, seconds = saved["step"], saved["best"], saved["seconds"]
+    teacher = Teacher().to(settings.device) if settings.stage == 1 else None
+    weights = source_weights(samples)
+    log = CsvLog(folder / "log.csv", ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "distillation", "dsc"])
+    averaged = SwinLiteMedSAM().to(settings.device)
+
+    def save(step: int) -> None:
+        nonlocal best
+        averaged.load_state_dict(average.state)
+        averaged.eval()
+        save_checkpoint(averaged, folder / LAST, half=True, metadata={"stage": str(settings.stage), "step": str(step)})
+        score = validate(averaged) if validate else float("nan")
+        if settings.schedule == "plateau" and validate:
+            scheduler.step(score)
+        if score > best:
+            best = score
+            save_checkpoint(averaged, folder / BEST, half=True, metadata={"step": str(step), "dsc": f"{score:.2f}"})
+        log.write({"step": step, "seconds": round(seconds), "dsc": f"{score:.2f}"})
+        save_state(
+            folder,
+            model=model.state_dict(),
+            optimizer=optimizer.state_dict(),
+            scheduler=scheduler.state_dict(),
+            average=average.state,
+            step=step,
+            best=best,
+            seconds=seconds,
+        )
+
+    sums: dict[str, float] = {}
+    step, last_save, since = done, time.monotonic(), 0
+    with _interrupts() as interrupted:
+        for step in range(done + 1, settings.steps + 1):
+            started = time.monotonic()
+            with torch.autocast(settings.device, torch.bfloat16, enabled=settings.bf16):
+                losses = _step_losses(model, teacher, samples, weights, settings, step)
+            loss = torch.stack(list(losses.values())).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+            optimizer.step()
+            if settings.schedule != "plateau":
+                scheduler.step()
+            average.update(model, step)
+            seconds += time.monotonic() - started
+            for name, value in {"loss": loss, **losses}.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+            since += 1
+            if since == 20 or step == settings.steps:
+                row = {name: f"{value / since:.4f}" for name, value in sums.items()}
+                log.write({"step": step, "seconds": round(seconds), "rate": optimizer.param_groups[0]["lr"], **row})
+                _progress(step, settings.steps, seconds / step, row["loss"])
+                sums, since = {}, 0
+            if time.monotonic() - last_save > 60 * settings.save_minutes:
+                save(step)
+                last_save = time.monotonic()
+            if interrupted():
+                break
+    save(step)
+    return averaged
+
+
+def _step_losses(
+    model: SwinLiteMedSAM,
+    teacher: Teacher | None,
+    samples: Sequence[Sample],
+    weights: Any,
+    settings: Settings,
+    step: int,
+) -> dict[str, Tensor]:
+    seed = [settings.seed, step]
+    if teacher is None:
+        batch = draw_batch(samples, weights, settings.images, settings.prompts, settings.size, seed)
+        return stage2_loss(model, batch.to(settings.device))
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(samples), size=settings.images, p=weights)
+    images = np.stack([draw_view(samples[i], settings.size, rng)[0] for i in chosen])
+    return _stage1_loss(model, teacher, torch.from_numpy(images).to(settings.device))
+
+
+class _interrupts:
+    """Turn Ctrl-C and SIGTERM into a question, so that a step is always finished and saved."""
+
+    def __enter__(self) -> Callable[[], bool]:
+        self.caught = False
+
+        def note(*_: Any) -> None:
+            self.caught = True
+
+        self.previous = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+        return lambda: self.caught
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+
+def _progress(step: int, steps: int, seconds: float, loss: str) -> None:
+    left = (steps - step) * seconds / 60
+    end = "\n" if step == steps or not sys.stderr.isatty() else "\r"
+    print(f"step {step}/{steps}  loss {loss}  {seconds:.2f} s a step, {left:.0f} min left", end=end, file=sys.stderr)

@@ -1,0 +1,38 @@
+"""Losses of stage 2 (paper, section 3.4): Dice + binary cross-entropy + squared error of the predicted IoU."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Soft Dice loss of ``(N, H, W)`` logits, mean over N."""
+    probability = logits.sigmoid()
+    overlap = (probability * truth).sum((1, 2))
+    return (1 - (2 * overlap + 1) / (probability.sum((1, 2)) + truth.sum((1, 2)) + 1)).mean()
+
+
+def true_iou(logits: Tensor, truth: Tensor) -> Tensor:
+    """IoU, ``(N,)``, of the masks that the logits stand for."""
+    mask, truth = logits > 0, truth > 0.5
+    union = (mask | truth).sum((1, 2)).clamp(min=1)
+    return (mask & truth).sum((1, 2)) / union
+
+
+def stage2_losses(logits: Tensor, iou: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """The three terms, by name; their sum is the loss."""
+    logits = logits.float()
+    return {
+        "dice": dice_loss(logits, truth),
+        "bce": F.binary_cross_entropy_with_logits(logits, truth),
+        "iou": F.mse_loss(iou.float(), true_iou(logits, truth)),
+    }
+
+
+def distillation_loss(student: list[Tensor], teacher: list[Tensor | None]) -> Tensor:
+    """Mean absolute difference of feature maps, each in units of the teacher's standard deviation.
+
+    Where the teacher has no counterpart (None), the student's map is free.
+    """
+    terms = [F.l1_loss(s.float(), t) / t.std() for s, t in zip(student, teacher, strict=True) if t is not None]
+    return torch.stack(terms).mean()

