@@ -75,7 +75,7 @@ def main():
     parser.add_argument("--every", type=int, default=1, help="take every K-th case of a source")
     parser.add_argument("--objects", type=int, default=30, help="objects an image at most")
     parser.add_argument("--ablation", action="store_true", help="also ours with fewer kinds of prompts")
-    parser.add_argument("--ours-only", action="store_true")
+    parser.add_argument("--models", nargs="+", choices=("litemedsam", "ours"), default=("litemedsam", "ours"))
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -86,9 +86,10 @@ def main():
         by_source.setdefault(pair.source, []).append(pair)
     samples, _ = read_all([p for group in by_source.values() for p in group[:: args.every]])
 
-    models = {} if args.ours_only else {"LiteMedSAM": lite_medsam()}
-    for kind in ("all", "box", "box + points", "box + scribble") if args.ablation else ("all",):
-        models[f"ours, {kind}"] = swin(args.checkpoint, kind)
+    models = {"LiteMedSAM": lite_medsam()} if "litemedsam" in args.models else {}
+    if "ours" in args.models:
+        kinds = ("all", "box", "box + points", "box + scribble") if args.ablation else ("all",)
+        models |= {f"ours, {kind}": swin(args.checkpoint, kind) for kind in kinds}
     scores = {name: {} for name in models}
     for sample in samples:
         found = list(boxed_objects(sample, args.objects))

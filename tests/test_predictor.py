@@ -114,9 +114,6 @@ def test_a_known_image_is_not_encoded_again(predictor, model, image, monkeypatch
     np.testing.assert_array_equal(predictor.predict(BOX).probability, expected)
     predictor.set_image(image, window=(10, 100), key="image")
     assert calls == [1]
-    predictor.forget()
-    predictor.set_image(image, key="image")
-    assert calls == [1, 1]
 
 
 def test_image_size_does_not_matter_to_the_caller(model):

@@ -92,6 +92,10 @@ def test_segment_volume_labels_objects_in_order(volume):
     assert (labels[5] == 2).sum() == 100
 
 
+def test_no_boxes_give_no_labels(volume):
+    assert not segment_volume(volume, [], Threshold([])).any()
+
+
 def test_more_than_255_objects_need_16_bits():
     volume = np.full((1, 20, 20), 200, np.uint8)
     labels = segment_volume(volume, [(0, 2, 2, 0, 4, 4)] * 300, Threshold([]))

@@ -1,1 +1,59 @@
-"""Swin-LiteMedSAM in napari: draw a box on a scan, get a mask."""
+"""Swin-LiteMedSAM in napari: draw a box on a scan, get a mask.
+
+The public names load on first use, so that importing the package costs neither torch nor napari.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+try:
+    from ._version import __version__
+except ImportError:  # a source tree that was never installed
+    __version__ = "unknown"
+
+if TYPE_CHECKING:
+    from .evaluation import dice, surface_dice
+    from .io import read_case, write_segmentation
+    from .predictor import EmptyBoxError, Prediction, Predictor, load_model
+    from .propagation import Step, count_steps, propagate, segment_volume
+
+_HOMES = {
+    "EmptyBoxError": "predictor",
+    "Prediction": "predictor",
+    "Predictor": "predictor",
+    "Step": "propagation",
+    "count_steps": "propagation",
+    "dice": "evaluation",
+    "load_model": "predictor",
+    "propagate": "propagation",
+    "read_case": "io",
+    "segment_volume": "propagation",
+    "surface_dice": "evaluation",
+    "write_segmentation": "io",
+}
+
+__all__ = [
+    "EmptyBoxError",
+    "Prediction",
+    "Predictor",
+    "Step",
+    "__version__",
+    "count_steps",
+    "dice",
+    "load_model",
+    "propagate",
+    "read_case",
+    "segment_volume",
+    "surface_dice",
+    "write_segmentation",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

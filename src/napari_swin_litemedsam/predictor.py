@@ -146,15 +146,6 @@ class Predictor:
             while len(self._cache) > CACHED_IMAGES:
                 self._cache.popitem(last=False)
 
-    def is_cached(self, key: Hashable, window: tuple[float, float] | None = None) -> bool:
-        """Whether `set_image` with this key would not have to encode."""
-        return (key, window) in self._cache
-
-    def forget(self) -> None:
-        """Drop all cached features."""
-        self._cache.clear()
-        self._current = None
-
     def predict(
         self,
         box: ArrayLike,

@@ -15,6 +15,13 @@ FRAME_SIZE = 256
 _CHANNELS = (3, 4)
 
 
+def _read_only(weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    # what the cache hands out again must not change
+    result = weights.astype(np.float32)
+    result.setflags(write=False)
+    return result
+
+
 @lru_cache(maxsize=32)
 def _area_weights(source: int, target: int) -> NDArray[np.float32]:
     """Weights, ``(target, source)``, of area interpolation along one axis.
@@ -37,9 +44,7 @@ def _area_weights(source: int, target: int) -> NDArray[np.float32]:
         fraction = np.where(fraction <= 0, 0, fraction - np.floor(fraction))
         weights[index, left] = 1 - fraction
         weights[index, np.minimum(left + 1, source - 1)] += fraction
-    weights = weights.astype(np.float32)
-    weights.setflags(write=False)
-    return weights
+    return _read_only(weights)
 
 
 def resize_area(image: NDArray, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -183,16 +188,15 @@ class Frame:
         array
             ``(3, size, size)`` float32 in 0..1.
         """
-        image = check_image(image)
-        image = _finite(image)
+        pixels = _finite(check_image(image))
         if window is not None:
             low, high = window
             if not low < high:
                 raise ValueError(f"the window's lower end {low} must be below its upper end {high}")
-            image = np.clip(image, low, high)
+            pixels = np.clip(pixels, low, high)
         # as published, 8-bit images stay 8-bit
-        resize = resize_8bit if image.dtype == np.uint8 and window is None else resize_area
-        resized = normalise(resize(image, self.resized))
+        resize = resize_8bit if pixels.dtype == np.uint8 and window is None else resize_area
+        resized = normalise(resize(pixels, self.resized))
         if resized.ndim == 2:
             resized = np.repeat(resized[..., None], 3, axis=-1)
         result = np.zeros((3, self.size, self.size), np.float32)
@@ -205,8 +209,7 @@ class Frame:
         A frame pixel is set where at least half of it is covered; a stroke too thin for that keeps its
         most covered pixels, so that nothing drawn is lost.
         """
-        mask = np.asarray(mask) != 0
-        covered = resize_area(mask, self.resized)
+        covered = resize_area(np.asarray(mask) != 0, self.resized)
         inside = covered >= 0.5
         if self.scale < 1:
             # one source pixel covers scale**2 of a frame pixel, a thin line across it `scale`
@@ -225,7 +228,8 @@ class Frame:
         """Interpolate logits, ``(N, size, size)``, bilinearly to the image, ``(N, height, width)``."""
         rows = _bilinear_weights(self.resized[0], self.height)
         columns = _bilinear_weights(self.resized[1], self.width)
-        return rows @ logits[..., : self.resized[0], : self.resized[1]] @ columns.T
+        planes = rows @ logits[..., : self.resized[0], : self.resized[1]] @ columns.T
+        return planes.astype(np.float32, copy=False)
 
 
 @lru_cache(maxsize=32)
@@ -234,8 +238,7 @@ def _bilinear_weights(source: int, target: int) -> NDArray[np.float32]:
     position = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     left = position.astype(int)
     right = np.minimum(left + 1, source - 1)
-    weights = np.zeros((target, source), np.float32)
+    weights = np.zeros((target, source))
     weights[np.arange(target), left] = 1 - (position - left)
     weights[np.arange(target), right] += position - left
-    weights.setflags(write=False)
-    return weights
+    return _read_only(weights)

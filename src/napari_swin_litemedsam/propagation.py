@@ -73,6 +73,8 @@ def propagate(
         If a range lies outside the volume, or a first slice outside its range.
     """
     boxes = np.asarray(boxes, float).reshape(-1, 6)
+    if not len(boxes):
+        return
     depth, size = len(volume), max(volume.shape[1:3])
     ranges = [_slices(box) for box in boxes]
     seeds = [0] * len(boxes) if seeds is None else seeds

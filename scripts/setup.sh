@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Set up for use and development: the libraries that Qt needs (Debian and Ubuntu), a virtual environment in
+# .venv, and the package in it with all tools.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+libraries=(
+    xvfb libegl1 libgl1 libgl1-mesa-dri libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4
+    libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0 libxcb-xinerama0
+)
+
+if command -v apt-get >/dev/null; then
+    command -v python3 >/dev/null || libraries+=(python3)
+    python3 -c "import ensurepip" 2>/dev/null || libraries+=(python3-venv)
+    if ! dpkg -s "${libraries[@]}" >/dev/null 2>&1; then
+        as_root=()
+        [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+        "${as_root[@]}" apt-get update
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${libraries[@]}"
+    fi
+fi
+
+python3 -c "import sys; sys.exit(sys.version_info < (3, 11))" || {
+    echo "Python 3.11 or newer is needed, this is $(python3 --version)" >&2
+    exit 1
+}
+python3 -m venv .venv
+# older versions of pip know no dependency groups
+.venv/bin/python -m pip install --upgrade "pip>=25.1"
+.venv/bin/python -m pip install --editable . --group dev

@@ -1,0 +1,31 @@
+"""What the subcommands that run the network share."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..predictor import Predictor
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose weights and device."""
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights; by default the bundled ones")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
+
+
+def load_predictor(args: argparse.Namespace) -> "Predictor":
+    """Load the weights onto the device.
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint of ours, or the device does not exist here.
+    """
+    from ..predictor import Predictor, load_model
+
+    try:
+        return Predictor(load_model(args.checkpoint, device=args.device))
+    except (RuntimeError, AssertionError) as error:
+        # torch tells an absent device by either
+        raise ValueError(f"the device {args.device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error

@@ -1,0 +1,292 @@
+"""The napari layers of one image's session: they show what it holds.
+
+Only the GUI thread may call what is here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.colormaps import CyclicLabelColormap
+from numpy.typing import NDArray
+
+from .images import geometry_of, pixels_of, spatial_shape
+from .loading import LazyPredictor
+from .objects import Box, BoxObject, Index
+from .session import Session
+
+if TYPE_CHECKING:
+    import napari
+
+KINDS = np.array(["negative", "positive"], object)  # by point label
+_KIND_COLOURS = {"positive": "#2ecc40", "negative": "#ff4136"}
+# the first colour is the background's; all others stand out on grey images
+_PALETTE = [
+    "#00000000",
+    "#00c8ff",
+    "#ff8c1a",
+    "#c77dff",
+    "#ffe14d",
+    "#ff5ca8",
+    "#5cff9d",
+    "#6f8cff",
+    "#ff6f61",
+    "#b5e61d",
+]
+
+
+class SessionLayers:
+    """Boxes, points, scribble and masks of one image, as layers that lie where the image lies.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        The boxes' layer is added at once, the others with the first box.
+    image : Image layer
+        What is segmented.
+    predictor : LazyPredictor
+        For the session.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If the image has not two or three axes.
+    """
+
+    def __init__(self, viewer: "napari.Viewer", image: "napari.layers.Image", predictor: LazyPredictor):
+        self.viewer, self.image = viewer, image
+        self.session = Session(pixels_of(image), spatial_shape(image), predictor)
+        self.kind = "positive"
+        self.quiet = False
+        self.points: napari.layers.Points | None = None
+        self.scribble: napari.layers.Labels | None = None
+        self.masks: napari.layers.Labels | None = None
+        self.carried: napari.layers.Shapes | None = None
+        self.boxes: napari.layers.Shapes = viewer.add_shapes(
+            name=f"{image.name} boxes",
+            ndim=len(self.session.shape),
+            edge_width=self._unit,
+            edge_color="yellow",
+            face_color="transparent",
+            features={"object": np.zeros(0, int)},
+            feature_defaults={"object": 0},
+            text={"string": "{object}", "anchor": "upper_left", "color": "yellow", "size": 10},
+            **geometry_of(image),
+        )
+
+    @property
+    def _unit(self) -> float:
+        """Width of a thin line, in image pixels."""
+        return max(1.0, max(self.session.shape[-2:]) / 256)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Mark changes of the layers as ours, so that they are not taken for the user's."""
+        before, self.quiet = self.quiet, True
+        try:
+            yield
+        finally:
+            self.quiet = before
+
+    # ---- which layers there are
+
+    def own(self) -> list[Any]:
+        """Our layers that exist, from the bottom to the top."""
+        layers = (self.masks, self.scribble, self.points, self.carried, self.boxes)
+        return [layer for layer in layers if layer is not None]
+
+    def ensure(self) -> bool:
+        """Add those of our layers that are missing, below the boxes; return whether any was."""
+        if self.masks is not None and self.scribble is not None and self.points is not None:
+            return False
+        name = self.image.name
+        with self._keeping_selection():
+            if self.masks is None:
+                self.masks = self._add_labels(f"{name} masks", opacity=0.4)
+            if self.scribble is None:
+                self.scribble = self._add_labels(f"{name} scribble", opacity=1)
+                self.scribble.brush_size = max(2, round(2 * self._unit))
+            if self.points is None:
+                self.points = self._add_points()
+            self._move_boxes_up()
+        for item in self.session.objects.values():
+            self.show(item)
+        self.show_current()
+        return True
+
+    def forget(self, layer: Any) -> None:
+        """Note that one of our layers was removed from the viewer; `ensure` makes another."""
+        for name in ("points", "scribble", "masks", "carried"):
+            if getattr(self, name) == layer:
+                setattr(self, name, None)
+
+    @contextmanager
+    def _keeping_selection(self) -> Iterator[None]:
+        active = self.viewer.layers.selection.active
+        yield
+        self.viewer.layers.selection.active = active
+
+    def _move_boxes_up(self) -> None:
+        layers = self.viewer.layers
+        layers.move(layers.index(self.boxes), len(layers))
+
+    def _add_labels(self, name: str, **options: Any) -> Any:
+        return self.viewer.add_labels(
+            np.zeros(self.session.shape, np.uint16),
+            name=name,
+            colormap=CyclicLabelColormap(colors=_PALETTE),
+            **options,
+            **geometry_of(self.image),
+        )
+
+    def _add_points(self) -> Any:
+        return self.viewer.add_points(
+            name=f"{self.image.name} points",
+            ndim=len(self.session.shape),
+            size=4 * self._unit,
+            features={"object": np.zeros(0, int), "kind": np.zeros(0, object)},
+            feature_defaults={"object": 0, "kind": self.kind},
+            face_color="kind",
+            face_color_cycle=_KIND_COLOURS,
+            border_color="white",
+            **geometry_of(self.image),
+        )
+
+    def _add_carried(self) -> Any:
+        with self._keeping_selection():
+            layer = self.viewer.add_shapes(
+                name=f"{self.image.name} carried boxes",
+                ndim=3,
+                edge_width=self._unit / 2,
+                edge_color="orange",
+                face_color="transparent",
+                features={"object": np.zeros(0, int), "slice": np.zeros(0, int)},
+                **geometry_of(self.image),
+            )
+            self._move_boxes_up()
+        layer.editable = False
+        return layer
+
+    # ---- what they show
+
+    def show(self, item: BoxObject) -> None:
+        """Show an object's prompts and all its masks, or nothing of an object that was removed."""
+        self._show_points(item)
+        self._show_scribble(item)
+        for index in item.masks:
+            self._show_mask(item, index)
+        if item.id not in self.session.objects:
+            self._hide_carried_boxes(item)
+        self._refresh(self.scribble, self.masks)
+
+    def show_run(self, item: BoxObject) -> None:
+        """Show what a run on an object's own slice has changed."""
+        self._show_points(item)
+        self._show_scribble(item)
+        self._show_mask(item, item.index)
+        self._refresh(self.scribble, self.masks)
+
+    def show_step(self, item: BoxObject, index: Index) -> None:
+        """Show what a propagation has found on a slice."""
+        self._show_mask(item, index)
+        if index != item.index:
+            self._show_carried_box(item, index)
+        self._refresh(self.masks)
+
+    def show_current(self) -> None:
+        """Let new points and strokes belong to the session's current object."""
+        id = self.session.current or 0
+        with self.changing():
+            if self.scribble is not None and id:
+                self.scribble.selected_label = id
+            if self.points is not None:
+                self.points.feature_defaults = {"object": id, "kind": self.kind}
+
+    def choose_kind(self, kind: str) -> None:
+        """Let the next points be ``positive`` or ``negative``."""
+        self.kind = kind
+        if self.points is not None:
+            # napari takes the features of selected points for new ones
+            self.points.selected_data = set()
+        self.show_current()
+
+    def remove(self, id: int) -> None:
+        """Remove an object's box; the rest of it follows as when the user deletes the box."""
+        self.boxes.remove(np.flatnonzero(self.boxes.features["object"].to_numpy(int) == id).tolist())
+
+    def set_owners(self, ids: list[int]) -> None:
+        """Write each box's object into its features, which also number it on the canvas."""
+        if ids != self.boxes.features["object"].tolist():
+            with self.changing():
+                self.boxes.features = {"object": np.array(ids, int)}
+
+    def colour_of(self, id: int) -> NDArray | None:
+        """RGBA of an object's mask."""
+        return None if self.masks is None else self.masks.get_color(id)
+
+    def _show_points(self, item: BoxObject) -> None:
+        points = self.points
+        if points is None:
+            return
+        present = item.id in self.session.objects
+        added = item.points if present else np.zeros((0, 2))
+        slices = np.tile(np.array(item.index, float), (len(added), 1))
+        positions = np.concatenate([slices, added], axis=1)
+        kinds = KINDS[item.point_labels] if present else KINDS[:0]
+        others = (points.features["object"] != item.id).to_numpy(bool)
+        before, before_kinds = np.asarray(points.data)[~others], points.features["kind"].to_numpy(object)
+        if np.array_equal(before, positions) and np.array_equal(before_kinds[~others], kinds):
+            return
+        owners = points.features["object"].to_numpy(int)[others]
+        with self.changing():
+            points.selected_data = set()
+            points.data = np.concatenate([np.asarray(points.data)[others], positions])
+            points.features = {
+                "object": np.concatenate([owners, np.full(len(positions), item.id)]),
+                "kind": np.concatenate([before_kinds[others], kinds]),
+            }
+            points.face_color = "kind"
+            points.face_color_cycle = _KIND_COLOURS
+        self.show_current()
+
+    def _show_scribble(self, item: BoxObject) -> None:
+        if self.scribble is None:
+            return
+        # the box may have come from another slice; every slice it was on has a mask
+        for index in {item.index, *item.masks}:
+            labels = self.scribble.data[index]
+            labels[labels == item.id] = 0
+            self.session.draw_scribbles(labels, index)
+
+    def _show_mask(self, item: BoxObject, index: Index) -> None:
+        if self.masks is not None:
+            self.session.repaint(self.masks.data[index], index, item, bool(self.masks.preserve_labels))
+
+    def _show_carried_box(self, item: BoxObject, index: Index) -> None:
+        if self.carried is None:
+            self.carried = self._add_carried()
+        owners, slices = (self.carried.features[name].to_numpy(int) for name in ("object", "slice"))
+        self._remove_carried_boxes((owners == item.id) & (slices == index[0]))
+        self.carried.feature_defaults = {"object": item.id, "slice": index[0]}
+        self.carried.add_rectangles(rectangle(item.carried[index], index))
+
+    def _hide_carried_boxes(self, item: BoxObject) -> None:
+        if self.carried is not None:
+            self._remove_carried_boxes(self.carried.features["object"].to_numpy(int) == item.id)
+
+    def _remove_carried_boxes(self, chosen: NDArray[np.bool_]) -> None:
+        if self.carried is not None and chosen.any():
+            self.carried.remove(np.flatnonzero(chosen).tolist())
+
+    def _refresh(self, *layers: Any) -> None:
+        with self.changing():
+            for layer in layers:
+                if layer is not None:
+                    layer.refresh()
+
+
+def rectangle(box: Box, index: Index) -> NDArray[np.float64]:
+    """Corners of a box on a slice, as napari draws it."""
+    y0, x0, y1, x1 = box
+    return np.array([[*index, y0, x0], [*index, y0, x1], [*index, y1, x1], [*index, y1, x0]], float)

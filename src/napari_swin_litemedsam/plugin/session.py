@@ -1,0 +1,300 @@
+"""What the user has asked for on one image, and what the model has answered; knows no widgets and no napari.
+
+One box is one object is one label id. An edit makes an object wait; `Session.next_request` hands its prompts to a
+worker, and `Session.accept` takes the answer unless the object was edited in the meantime. `Session.compute` and what
+`Session.carry` returns run in a worker, all else in the GUI thread.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .objects import Box, BoxObject, Carried, Index, Mask, Patch, Request, State, Window
+
+if TYPE_CHECKING:
+    from ..predictor import Prediction
+    from .loading import LazyPredictor
+
+_names = (f"image {number}" for number in itertools.count())
+
+
+class Session:
+    """The objects of one image.
+
+    Parameters
+    ----------
+    data : array-like
+        ``(H, W)``, ``(H, W, C)``, ``(Z, H, W)`` or ``(Z, H, W, C)``; read slice by slice.
+    shape : tuple of int
+        Without the colour axis.
+    predictor : LazyPredictor
+        Several sessions may share one.
+    """
+
+    def __init__(self, data: Any, shape: tuple[int, ...], predictor: "LazyPredictor"):
+        self.data = data
+        self.shape = tuple(shape)
+        self.predictor = predictor
+        self.objects: dict[int, BoxObject] = {}
+        self.current: int | None = None
+        self._name = next(_names)
+
+    # ---- the user's edits
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the image has slices."""
+        return len(self.shape) == 3
+
+    @property
+    def current_object(self) -> BoxObject | None:
+        """The object that new points and strokes belong to."""
+        return self.objects.get(self.current or 0)
+
+    def add_box(self, index: Index, box: Box) -> BoxObject:
+        """Make an object of a new box; it becomes the current one."""
+        new = BoxObject(max(self.objects, default=0) + 1, index, box)
+        self.objects[new.id] = new
+        self.current = new.id
+        return new
+
+    def move_box(self, id: int, index: Index, box: Box) -> bool:
+        """Give an object another box; return whether it differs from the old one.
+
+        Edited prompts stay as long as some of them lie in the box.
+        """
+        item = self.objects[id]
+        if item.index == index and np.allclose(item.box, box):
+            return False
+        if index != item.index or not _any_inside(item.points[item.point_labels == 1], box):
+            item.points_edited = False
+        if index != item.index or item.scribble is None or not _any_inside(np.argwhere(item.scribble), box):
+            item.scribble_edited = False
+        item.index, item.box = index, box
+        item.wait()
+        self.current = id
+        return True
+
+    def remove(self, id: int) -> BoxObject:
+        """Forget an object; return it."""
+        removed = self.objects.pop(id)
+        if self.current == id:
+            self.current = max(self.objects, default=None)
+        return removed
+
+    def edit_points(self, id: int, points: ArrayLike, labels: ArrayLike) -> bool:
+        """Replace an object's points by the user's, (y, x); return whether they differ."""
+        item = self.objects[id]
+        points, labels = np.asarray(points, float).reshape(-1, 2), np.asarray(labels, int).reshape(-1)
+        if np.array_equal(points, item.points) and np.array_equal(labels, item.point_labels):
+            return False
+        item.points, item.point_labels, item.points_edited = points, labels, True
+        item.wait()
+        return True
+
+    def edit_scribble(self, id: int, scribble: Mask) -> bool:
+        """Replace an object's scribble by the user's; return whether it differs."""
+        item = self.objects[id]
+        before = np.zeros_like(scribble) if item.scribble is None else item.scribble
+        if np.array_equal(scribble, before):
+            return False
+        item.scribble, item.scribble_edited = scribble.copy(), True
+        item.wait()
+        return True
+
+    def draw_scribbles(self, labels: NDArray, index: Index) -> None:
+        """Bring a slice of label ids up to date with all scribbles, leaving ids that belong to no object."""
+        labels[np.isin(labels, list(self.objects))] = 0
+        for item in self.objects.values():
+            if item.index == index and item.scribble is not None:
+                labels[item.scribble] = item.id
+
+    def read_scribbles(self, labels: NDArray, index: Index) -> bool:
+        """Take what the user has painted on or erased from a slice; return whether any scribble differs."""
+        before = np.zeros_like(labels)
+        self.draw_scribbles(before, index)
+        changed = labels != before
+        edited = False
+        if changed.any():
+            for item in self.objects.values():
+                if item.index == index:
+                    old = np.zeros(labels.shape, bool) if item.scribble is None else item.scribble
+                    # where scribbles cross, the lower one goes on under the upper one
+                    new = (old | (changed & (labels == item.id))) & ~(changed & (before == item.id))
+                    edited |= self.edit_scribble(item.id, new)
+        return edited
+
+    def regenerate(self, id: int) -> None:
+        """Drop an object's prompts for others, drawn with the next seed."""
+        item = self.objects[id]
+        item.seed += 1
+        item.points_edited = item.scribble_edited = False
+        item.wait()
+
+    def image_changed(self, data: Any) -> None:
+        """Read from `data` from now on, and reuse nothing that was computed of the old pixels."""
+        self.data = data
+        self._name = next(_names)
+
+    # ---- one object on its slice
+
+    def next_request(self, window: Window) -> Request | None:
+        """Take the waiting object that the user turned to last, or None."""
+        waiting = [item for item in self.objects.values() if item.state is State.WAITING]
+        if not waiting:
+            return None
+        item = next((item for item in waiting if item.id == self.current), waiting[0])
+        item.state = State.RUNNING
+        return Request(
+            item.id,
+            item.version,
+            item.index,
+            item.box,
+            item.seed,
+            item.points if item.points_edited else None,
+            item.point_labels if item.points_edited else None,
+            _given(item) if item.scribble_edited else None,
+            window,
+            (self._name, *item.index),
+        )
+
+    def compute(self, request: Request) -> "Prediction":
+        """Run the model; to be called in a worker."""
+        predictor = self.predictor()
+        predictor.set_image(np.asarray(self.data[request.index]), window=request.window, key=request.key)
+        return predictor.predict(
+            request.box,
+            points=request.points,
+            point_labels=request.point_labels,
+            scribble=request.scribble,
+            seed=request.seed,
+        )
+
+    def accept(self, request: Request, prediction: "Prediction") -> BoxObject | None:
+        """Take an answer; return its object, or None if the object has changed since it was asked for."""
+        item = self._asked(request.id, request.version)
+        if item is None:
+            return None
+        if not item.points_edited:
+            item.points, item.point_labels = prediction.points, prediction.point_labels
+        if not item.scribble_edited:
+            item.scribble = prediction.scribble
+        item.masks[request.index] = Patch.cut(prediction.mask)
+        item.iou, item.state = prediction.iou, State.DONE
+        return item
+
+    def fail(self, request: Request, message: str) -> BoxObject | None:
+        """Note that a run has failed; the object's old mask and prompts stay."""
+        item = self._asked(request.id, request.version)
+        if item is not None:
+            item.state, item.message = State.FAILED, message
+        return item
+
+    def _asked(self, id: int, version: int) -> BoxObject | None:
+        item = self.objects.get(id)
+        return item if item is not None and item.version == version else None
+
+    # ---- all objects through the volume
+
+    def in_range(self, first: int, last: int) -> list[BoxObject]:
+        """The objects whose box lies on a slice from `first` to `last`."""
+        return [item for item in self.objects.values() if item.index and first <= item.index[0] <= last]
+
+    def carry(
+        self, objects: list[BoxObject], first: int, last: int, window: Window
+    ) -> tuple[Callable[[], Iterator[Carried]], int]:
+        """Prepare carrying boxes through slices `first` to `last`.
+
+        Returns
+        -------
+        steps : callable
+            To be called, and what it returns to be iterated over, in a worker.
+        total : int
+            Number of steps.
+        """
+        # everything is read now, in the GUI thread, so that edits during the run cannot mix with it
+        from ..propagation import MARGIN, propagate
+
+        margin = MARGIN * max(self.shape[-2:]) / 256
+        routes = [(item, route) for item in objects for route in _routes(item, first, last, margin)]
+        asked = [(item.id, item.version) for item, _ in routes]
+        boxes = np.array([[low, y0, x0, high, y1, x1] for _, (_, low, high, (y0, x0, y1, x1)) in routes])
+        seeds = [item.seed for item, _ in routes]
+        starts = [route[0] for _, route in routes]
+        data, name = self.data, self._name
+
+        def steps() -> Iterator[Carried]:
+            options: dict[str, Any] = {"seeds": seeds, "window": window, "first_slices": starts, "key": name}
+            for step in propagate(data, boxes, self.predictor(), **options) if routes else ():
+                yield Carried(*asked[step.object], step)
+
+        return steps, sum(high - low + 1 for _, (_, low, high, _) in routes)
+
+    def accept_step(self, carried: Carried) -> BoxObject | None:
+        """Take one slice of a propagation; return its object, or None if it has changed since."""
+        item, prediction = self._asked(carried.id, carried.version), carried.step.prediction
+        if item is None:
+            return None
+        index = (carried.step.z,)
+        y0, x0, y1, x1 = prediction.box.tolist()
+        item.carried[index] = (y0, x0, y1, x1)
+        item.masks[index] = Patch.cut(prediction.mask)
+        return item
+
+    # ---- masks
+
+    def repaint(self, labels: NDArray, index: Index, item: BoxObject, keep_others: bool = False) -> None:
+        """Bring a slice of label ids up to date with one object, leaving all other pixels as they are.
+
+        Parameters
+        ----------
+        labels : array of int
+            ``(H, W)``, changed in place.
+        index : tuple of int
+            The slice.
+        item : BoxObject
+            May be one that was removed.
+        keep_others : bool
+            Whether pixels of other objects stay theirs; otherwise the object that ran last is on top.
+        """
+        own = np.zeros(labels.shape, bool)
+        patch = item.masks.get(index) if item.id in self.objects else None
+        if patch is not None:
+            patch.paint(own, 1)
+        if keep_others:
+            own &= (labels == 0) | (labels == item.id)
+        lost = (labels == item.id) & ~own
+        if lost.any():
+            below = np.zeros_like(labels)
+            for other in self.objects.values():
+                if other is not item and index in other.masks:
+                    other.masks[index].paint(below, other.id)
+            labels[lost] = below[lost]
+        labels[own] = item.id
+
+
+def _given(item: BoxObject) -> Mask | bool:
+    """The user's scribble; to the model an empty one is not the same as none."""
+    return False if item.scribble is None or not item.scribble.any() else item.scribble
+
+
+def _routes(item: BoxObject, first: int, last: int, margin: float) -> list[tuple[int, int, int, Box]]:
+    """Start, lowest and highest slice, and box, of the ways that an object takes through a volume.
+
+    An object whose prompts the user has edited keeps the mask on its slice, and is carried up and down from it.
+    """
+    start = item.index[0]
+    patch = item.masks.get(item.index)
+    if patch is None or not patch.pixels.size or not item.edited or item.state is not State.DONE:
+        return [(start, first, last, item.box)]
+    y0, x0, y1, x1 = patch.box
+    box = (y0 - margin, x0 - margin, y1 + margin, x1 + margin)
+    ways = [(start + 1, start + 1, last, box), (start - 1, first, start - 1, box)]
+    return [way for way in ways if way[1] <= way[2]]
+
+
+def _any_inside(positions: NDArray, box: Box) -> bool:
+    return bool(((positions >= box[:2]) & (positions <= box[2:])).all(axis=1).any())

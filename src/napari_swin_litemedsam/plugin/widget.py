@@ -1,0 +1,379 @@
+"""The widget: it joins the panel, the layers of the chosen image and the worker."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_warning
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from .edits import Edits
+from .images import UnsupportedImageError, window_of
+from .layers import SessionLayers
+from .loading import LazyPredictor, load_predictor
+from .objects import Carried, Request, State
+from .panel import Panel
+from .worker import Runner
+
+if TYPE_CHECKING:
+    import napari
+    from napari.viewer import Viewer
+
+    from ..predictor import Prediction, Predictor
+
+DEBOUNCE = 60  # ms between the last edit and the run
+_MODES = {
+    "box": ("boxes", "add_rectangle"),
+    "positive": ("points", "add"),
+    "negative": ("points", "add"),
+    "paint": ("scribble", "paint"),
+    "erase": ("scribble", "erase"),
+}
+
+
+@dataclass
+class _Work:
+    """One image that is being segmented."""
+
+    layers: SessionLayers
+    edits: Edits
+
+    @property
+    def session(self):
+        return self.layers.session
+
+
+class SwinLiteMedSAMWidget(QWidget):
+    """Draw boxes on an image, see and edit what the model is given, and carry it through a volume.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        The viewer that the widget works in.
+    load : callable, optional
+        Returns the predictor; called in a worker when it is first needed.
+    """
+
+    def __init__(self, napari_viewer: "Viewer", load: "Callable[[], Predictor] | None" = None):
+        super().__init__()
+        self.viewer = napari_viewer
+        self._predictor = LazyPredictor(load or load_predictor)
+        self._runner = Runner()
+        self._works: dict[Any, _Work] = {}
+        self._work: _Work | None = None
+        self._asked: tuple[_Work, int, int] | None = None
+        self._closed = False
+
+        self._chooser = ComboBox(choices=self._images, tooltip="What is segmented. It is never changed.")
+        self.panel = Panel(self._chooser.native)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.panel)
+        # one edit often comes as several events; the last of them starts the run
+        self._edit_timer = self._timer(DEBOUNCE, self._run_next)
+        # layers are not added inside the event that tells of another one
+        self._image_timer = self._timer(0, self._take_image)
+        self._connect()
+        self._take_image()
+
+    def _timer(self, delay: int, slot: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(delay)
+        timer.timeout.connect(slot)
+        return timer
+
+    def _connect(self) -> None:
+        panel = self.panel
+        self._chooser.changed.connect(lambda _: self._image_timer.start())
+        for name, button in panel.tools.items():
+            button.clicked.connect(lambda _=False, name=name: self.use_tool(name))
+        panel.table.chosen.connect(self._choose_object)
+        panel.regenerate.clicked.connect(self.regenerate)
+        panel.delete.clicked.connect(self.delete)
+        panel.propagate.clicked.connect(self.propagate)
+        panel.cancel.clicked.connect(self.cancel)
+        self.viewer.layers.events.inserted.connect(self._layers_changed)
+        self.viewer.layers.events.removed.connect(self._layer_removed)
+        self.destroyed.connect(self._runner.close)
+
+    # ---- the image
+
+    def _images(self, _: Any = None) -> list["napari.layers.Image"]:
+        return [layer for layer in self.viewer.layers if isinstance(layer, Image)]
+
+    @property
+    def image(self) -> "napari.layers.Image | None":
+        """The chosen image layer."""
+        return self._chooser.value
+
+    @image.setter
+    def image(self, layer: "napari.layers.Image") -> None:
+        self._chooser.value = layer
+        self._take_image()
+
+    def _layers_changed(self, event: Any = None) -> None:
+        self._chooser.reset_choices()
+
+    def _layer_removed(self, event: Any) -> None:
+        layer = event.value
+        for image, work in list(self._works.items()):
+            if layer in (image, work.layers.boxes):
+                self._drop(image, f"'{layer.name}' was removed; the other layers stay as they are.")
+            else:
+                work.layers.forget(layer)
+        self._chooser.reset_choices()
+
+    def _drop(self, image: Any, message: str) -> None:
+        work = self._works.pop(image)
+        work.edits.stop()
+        if work is self._work:
+            self._work = None
+            self._runner.cancel()
+            self._asked = None
+        self._show_objects()
+        self._say(message)
+
+    def _take_image(self) -> None:
+        """Work on the chosen image, each image with its own boxes."""
+        image = self.image
+        self._leave(image)
+        self._work = None if image is None else self._works.get(image)
+        if image is None:
+            self._say("Open an image or a volume to begin.")
+        elif self._work is None:
+            self._begin(image)
+        if self._work is not None:
+            shape = self._work.session.shape
+            self.panel.show_range(shape[0] if len(shape) == 3 else 1)
+        self._show_objects()
+
+    def _begin(self, image: "napari.layers.Image") -> None:
+        try:
+            layers = SessionLayers(self.viewer, image, self._predictor)
+        except UnsupportedImageError as error:
+            self.panel.show_range(1)
+            self._say(str(error))
+            show_warning(str(error))
+            return
+        self._work = self._works[image] = _Work(layers, Edits(layers, self._edited, self._warn))
+        self._say("Press New box and draw a rectangle around what you want to segment.")
+
+    def _leave(self, image: Any) -> None:
+        """Take an unused boxes' layer away when another image is chosen."""
+        for other, work in list(self._works.items()):
+            if other != image and not work.session.objects:
+                del self._works[other]
+                work.edits.stop()
+                for layer in work.layers.own():
+                    if layer in self.viewer.layers:
+                        self.viewer.layers.remove(layer)
+
+    # ---- the user's intents
+
+    def use_tool(self, name: str) -> None:
+        """Choose the layer and the mode of a tool: box, positive, negative, paint or erase."""
+        if self._work is None:
+            self._take_image()
+        if self._work is None:
+            show_warning("There is no image that boxes could be drawn on.")
+            return
+        layers = self._work.layers
+        which, mode = _MODES[name]
+        if which != "boxes":
+            self._ensure_layers(self._work)
+        layer = getattr(layers, which)
+        if which == "points":
+            layers.choose_kind(name)
+        self.viewer.layers.selection.active = layer
+        layer.mode = mode
+
+    def _choose_object(self, id: int) -> None:
+        if self._work is not None:
+            self._work.edits.select(id)
+
+    def regenerate(self) -> None:
+        """Replace the chosen object's prompts by others."""
+        work = self._work
+        if work is not None and (item := work.session.current_object) is not None:
+            work.session.regenerate(item.id)
+            self._edited()
+
+    def delete(self) -> None:
+        """Remove the chosen object."""
+        work = self._work
+        if work is not None and (item := work.session.current_object) is not None:
+            work.layers.remove(item.id)
+
+    def propagate(self) -> None:
+        """Carry all boxes through the chosen slices."""
+        first, last = sorted((self.panel.first.value(), self.panel.last.value()))
+        work = self._work
+        if work is None or not work.session.is_volume:
+            show_warning("Only volumes have slices to carry boxes through.")
+            return
+        outside = [item.id for item in work.session.objects.values() if item not in work.session.in_range(first, last)]
+        if outside:
+            self._warn(f"Boxes outside slices {first} to {last} stay where they are: {', '.join(map(str, outside))}.")
+        if len(outside) == len(work.session.objects):
+            self._warn("Draw a box on one of the slices first.")
+            return
+        self._asked = work, first, last
+        self.panel.show_running(True)
+        self._run_next()
+
+    def cancel(self) -> None:
+        """Stop a propagation; what is done stays."""
+        if self._asked is not None:
+            self._asked = None
+            self.panel.show_running(False)
+        self._runner.cancel()
+
+    # ---- runs
+
+    def _edited(self) -> None:
+        self._show_objects()
+        self._edit_timer.start()
+
+    def _run_next(self) -> None:
+        """Start what is to be done next, unless something runs: its end comes back here."""
+        if self._runner.busy or self._closed:
+            return
+        for work in self._works.values():
+            self._ensure_layers(work)
+            work.edits.catch_up()
+            request = work.session.next_request(window_of(work.layers.image))
+            if request is not None:
+                self._run(work, request)
+                return
+        if self._asked is not None:
+            (work, first, last), self._asked = self._asked, None
+            self._run_through(work, first, last)
+
+    def _ensure_layers(self, work: _Work) -> None:
+        if work.session.objects and work.layers.ensure():
+            work.edits.listen()
+
+    def _run(self, work: _Work, request: Request) -> None:
+        session = work.session
+
+        def steps() -> "Iterator[Prediction]":
+            yield session.compute(request)
+
+        def accept(prediction: "Prediction") -> None:
+            item = session.accept(request, prediction)
+            if item is not None:
+                work.layers.show_run(item)
+
+        def end(error: Exception | None) -> None:
+            if error is not None and session.fail(request, str(error)) is not None:
+                self._fail(f"Object {request.id}", error)
+            else:
+                item = session.objects.get(request.id)
+                if item is not None and item.state is State.RUNNING:
+                    session.fail(request, "stopped before it was done")
+                elif error is None:
+                    self._say("Drag a point or paint the scribble to correct the mask.")
+            self._show_objects()
+            self._run_next()
+
+        self._say(f"Segmenting object {request.id} …" if self._predictor.loaded else "Loading the model …")
+        self._show_objects()
+        self._runner.start(steps, accept, end)
+
+    def _run_through(self, work: _Work, first: int, last: int) -> None:
+        session = work.session
+        objects = session.in_range(first, last)
+        steps, total = session.carry(objects, first, last, window_of(work.layers.image))
+        done = 0
+
+        def accept(carried: Carried) -> None:
+            nonlocal done
+            done += 1
+            item = session.accept_step(carried)
+            if item is not None and work is self._work:
+                work.layers.show_step(item, (carried.step.z,))
+                if self.panel.follow.isChecked():
+                    self._go_to(work, carried.step.z)
+            self.panel.progress.setValue(done)
+            self._say(f"Slice {carried.step.z}: {done} of {total}")
+
+        def end(error: Exception | None) -> None:
+            self.panel.show_running(False)
+            if error is not None:
+                self._fail("Propagation", error)
+            elif done < total:
+                self._say(f"Stopped after {done} of {total}; what is done stays.")
+            else:
+                self._say(f"Carried {len(objects)} box{'es' * (len(objects) > 1)} through slices {first} to {last}.")
+            self._show_objects()
+            self._run_next()
+
+        self.panel.show_running(True, total)
+        self._runner.start(steps, accept, end, {"total": total, "desc": "Propagating boxes"})
+
+    def _go_to(self, work: _Work, z: int) -> None:
+        image = work.layers.image
+        middle = [(side - 1) / 2 for side in work.session.shape]
+        axis = self.viewer.dims.ndim - len(middle)
+        self.viewer.dims.set_point(axis, image.data_to_world([z, *middle[1:]])[0])
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs or is about to."""
+        return self._runner.busy or self._edit_timer.isActive() or self._image_timer.isActive()
+
+    @property
+    def failures(self) -> list[str]:
+        """What went wrong with objects of the chosen image, in words for the user."""
+        objects = self._work.session.objects.values() if self._work is not None else ()
+        return [item.message for item in objects if item.state is State.FAILED]
+
+    # ---- to the user
+
+    def _show_objects(self) -> None:
+        work = self._work
+        if work is None:
+            self.panel.table.show_objects([], None, lambda _: None)
+            self.panel.enable(image=self.image is not None, objects=False)
+            return
+        session = work.session
+        self.panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of)
+        self.panel.enable(image=True, objects=session.current_object is not None)
+
+    def _say(self, message: str) -> None:
+        self.panel.status.setText(message)
+
+    def _warn(self, message: str) -> None:
+        self._say(message)
+        show_warning(message)
+
+    def _fail(self, what: str, error: Exception) -> None:
+        # a ValueError tells of bad input in words for the user; anything else names itself
+        message = f"{what}: {error}" if isinstance(error, ValueError) else f"{what}: {type(error).__name__}: {error}"
+        self._say(message)
+        (show_warning if isinstance(error, ValueError) else show_error)(message)
+
+    # ---- the end
+
+    def event(self, event: QEvent | None) -> bool:
+        """Notice that napari has taken the widget out of its dock."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.shut_down()
+        return super().event(event)
+
+    def shut_down(self) -> None:
+        """Stop what runs and let go of the viewer; the layers stay."""
+        if self._closed:
+            return
+        self._closed = True
+        self._runner.close()
+        for work in self._works.values():
+            work.edits.stop()
+        self._works.clear()
+        self._work = None
+        self.viewer.layers.events.inserted.disconnect(self._layers_changed)
+        self.viewer.layers.events.removed.disconnect(self._layer_removed)

@@ -1,0 +1,47 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_swin_litemedsam import predictor as predictor_module
+from napari_swin_litemedsam.cli import main
+
+
+class BoxFiller:
+    """A predictor whose masks are the boxes themselves."""
+
+    def __init__(self, model=None):
+        self.images = []
+
+    def set_image(self, image, window=None, key=None):
+        assert window is None, "challenge images are windowed already"
+        self.images.append(image)
+
+    def predict_many(self, boxes, seeds=None):
+        y, x = np.mgrid[: self.images[-1].shape[0], : self.images[-1].shape[1]]
+        return [SimpleNamespace(mask=(y >= y0) & (x >= x0) & (y <= y1) & (x <= x1)) for y0, x0, y1, x1 in boxes]
+
+
+@pytest.fixture
+def box_filler():
+    return BoxFiller()
+
+
+@pytest.fixture
+def without_network(monkeypatch):
+    """Let commands use `BoxFiller`, so that no weights are loaded."""
+    monkeypatch.setattr(predictor_module, "load_model", lambda checkpoint=None, device="cpu": None)
+    monkeypatch.setattr(predictor_module, "Predictor", BoxFiller)
+
+
+@pytest.fixture
+def command(capsys):
+    """Run the command line; the exit code, and the lines of standard output and of standard error."""
+
+    def command(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return code, captured.out.splitlines(), captured.err.splitlines()
+
+    return command

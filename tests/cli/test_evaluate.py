@@ -1,0 +1,132 @@
+import csv
+
+import numpy as np
+import pytest
+from skimage.io import imsave
+
+
+@pytest.fixture
+def labels():
+    labels = np.zeros((30, 40), np.uint8)
+    labels[2:12, 2:12] = 1
+    labels[15:28, 20:35] = 2
+    return labels
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name in ("pred", "truth"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "pred", tmp_path / "truth"
+
+
+def table(lines):
+    return {line.split()[0]: [float(word) for word in line.split()[1:]] for line in lines[1:]}
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_perfect_predictions_score_one_per_modality(command, folders, labels):
+    pred, truth = folders
+    for name in ("CT_1.npz", "CT_2.npz", "MR_1.npz"):
+        np.savez(truth / name, gts=labels)
+        np.savez(pred / name, segs=labels)
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, err) == (0, [])
+    assert table(out) == {"CT": [2, 4, 1, 1], "MR": [1, 2, 1, 1], "mean": [3, 6, 1, 1]}
+
+
+def test_scores_equal_the_challenge(command, folders, metric_vectors, tmp_path):
+    pred, truth = folders
+    for case, vectors in metric_vectors.items():
+        np.savez(truth / f"CT_{case}.npz", gts=vectors["truth"].astype(np.uint8), spacing=vectors["spacing"])
+        np.savez(pred / f"CT_{case}.npz", segs=vectors["prediction"].astype(np.uint8))
+    for tolerance in (1, 2):
+        arguments = ("-o", tmp_path / "report.csv", "--tolerance", tolerance)
+        assert command("evaluate", pred, truth, *arguments)[0] == 0
+        report = {row["case"]: row for row in rows(tmp_path / "report.csv")}
+        assert len(report) == len(metric_vectors)
+        for case, vectors in metric_vectors.items():
+            row = report[f"CT_{case}"]
+            assert float(row["dsc"]) == pytest.approx(float(vectors["dsc"]), abs=1e-6)
+            assert float(row["nsd"]) == pytest.approx(float(vectors[f"nsd_{tolerance}"]), abs=1e-6)
+
+
+def test_missing_and_unusable_predictions_count_as_zero(command, folders, labels, tmp_path):
+    pred, truth = folders
+    for name in ("US_1", "US_2", "US_3", "US_4"):
+        np.savez(truth / f"{name}.npz", gts=labels)
+    np.savez(pred / "US_1.npz", segs=labels)
+    (pred / "US_2.npz").write_bytes(b"broken")
+    np.savez(pred / "US_3.npz", segs=labels[:-1])
+    code, out, err = command("evaluate", pred, truth, "-o", tmp_path / "report.csv")
+    assert code == 1
+    assert table(out) == {"US": [4, 8, 0.25, 0.25]}
+    assert "US_2.npz: not a whole npz file" in err[0]
+    assert "US_3.npz: shape (29, 40) instead of (30, 40)" in err[1]
+    assert err[2] == "US_4: prediction missing, counted as 0"
+    assert [row["note"] != "" for row in rows(tmp_path / "report.csv")] == [False] * 2 + [True] * 6
+
+
+def test_a_broken_truth_is_reported_and_skipped(command, folders, labels):
+    pred, truth = folders
+    np.savez(truth / "a.npz", gts=labels)
+    np.savez(pred / "a.npz", segs=labels)
+    np.savez(truth / "b.npz", imgs=labels)
+    code, out, err = command("evaluate", pred, truth)
+    assert code == 1
+    assert table(out) == {"unknown": [1, 2, 1, 1]}
+    assert "b.npz: holds no array 'gts'" in err[0]
+
+
+def test_label_pictures_in_folders_per_modality(command, folders, labels):
+    pred, truth = folders
+    for folder, factor in ((truth, 1), (pred, 0)):
+        (folder / "DERM").mkdir()
+        imsave(folder / "DERM" / "case.1.png", labels, check_contrast=False)
+        (folder / "MICRO").mkdir()
+        # 16 bit
+        ids = np.where(labels == 2, 300, labels * factor).astype(np.uint16)
+        imsave(folder / "MICRO" / "cells.png", ids, check_contrast=False)
+    code, out, _ = command("evaluate", pred, truth)
+    assert code == 0
+    assert table(out)["DERM"] == [1, 2, 1, 1]
+    assert table(out)["MICRO"] == [1, 2, 0.5, 0.5]
+
+
+def test_predictions_may_lie_flat_and_be_of_another_kind(command, folders, labels):
+    pred, truth = folders
+    (truth / "CT" / "labels").mkdir(parents=True)
+    imsave(truth / "CT" / "labels" / "a.png", labels, check_contrast=False)
+    np.savez(pred / "a.npz", segs=labels)
+    assert table(command("evaluate", pred, truth)[1]) == {"CT": [1, 2, 1, 1]}
+
+
+def test_single_files(command, folders, labels):
+    pred, truth = folders
+    np.savez(truth / "OCT_a.npz", gts=labels)
+    np.savez(pred / "other.npz", segs=labels)
+    code, out, _ = command("evaluate", pred / "other.npz", truth / "OCT_a.npz")
+    assert code == 0
+    assert table(out) == {"OCT": [1, 2, 1, 1]}
+
+
+@pytest.mark.parametrize("option", [["--tolerance", "-1"], ["--tolerance", "nan"], ["--tolerance", "wide"]])
+def test_impossible_tolerances_are_exit_code_2(command, folders, option):
+    code, _, err = command("evaluate", *folders, *option)
+    assert (code, len(err)) == (2, 1)
+    assert "tolerance" in err[0]
+
+
+def test_nothing_to_evaluate_is_exit_code_2(command, folders, tmp_path):
+    for arguments, message in (
+        (folders, "holds no npz or PNG files"),
+        ((folders[0], tmp_path / "absent"), "no such file or folder"),
+        ((tmp_path / "absent", folders[1]), "no such file or folder"),
+    ):
+        code, out, err = command("evaluate", *arguments)
+        assert (code, out, len(err)) == (2, [], 1)
+        assert message in err[0]

@@ -1,0 +1,125 @@
+"""A predictor without a network, and a viewer with the widget in it."""
+
+from threading import Event
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import wrapt
+from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QThreadPool
+
+from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+from napari_swin_litemedsam.predictor import Prediction, clip_box
+
+
+class FakePredictor:
+    """Fills the box, except for rows above negative points; remembers what it was asked."""
+
+    def __init__(self):
+        self.calls = []
+        self.images = []
+        self.allowed = Event()
+        self.allowed.set()
+
+    def set_image(self, image, window=None, key=None):
+        self.images.append((np.array(image), window, key))
+
+    def predict(self, box, points=None, point_labels=None, scribble=None, seed=0):
+        assert self.allowed.wait(10)
+        height, width = self.images[-1][0].shape[:2]
+        self.calls.append({"box": box, "points": points, "labels": point_labels, "scribble": scribble, "seed": seed})
+        box = clip_box(box, height, width)
+        y0, x0, y1, x1 = np.rint(box).astype(int)
+        mask = np.zeros((height, width), bool)
+        mask[y0 : y1 + 1, x0 : x1 + 1] = True
+        if points is None:
+            points = np.array([[y0 + 1 + seed, x0 + 1], [y0 + 1, x1 - 1], [y1 - 1, x1 - 1], [y1 - 1, x0 + 1]], float)
+            point_labels = np.ones(4, int)
+        for y, _ in points[np.asarray(point_labels) == 0]:
+            mask[: int(y)] = False
+        if scribble is None:
+            scribble = np.zeros((height, width), bool)
+            scribble[(y0 + y1) // 2, x0 + 2 : x1 - 1] = True
+        elif scribble is not False:
+            mask |= scribble
+        drawn = np.zeros_like(mask) if scribble is False else scribble
+        return Prediction(mask, mask.astype(np.float32), 0.9, points, np.asarray(point_labels), drawn, box)
+
+    def predict_many(self, boxes, seeds=None):
+        return [self.predict(box, seed=seed) for box, seed in zip(boxes, seeds or [0] * len(boxes), strict=True)]
+
+
+@pytest.fixture
+def predictor():
+    fake = FakePredictor()
+    yield fake
+    fake.allowed.set()
+    # no test may leave a worker behind for the next
+    assert QThreadPool.globalInstance().waitForDone(5000)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def open_widget(viewer, predictor, qtbot):
+    """Dock the widget, its image chosen, and wait for runs."""
+
+    def open_it():
+        widget = SwinLiteMedSAMWidget(viewer, load=lambda: predictor)
+        viewer.window.add_dock_widget(widget, name="Segment from boxes")
+        return widget
+
+    return open_it
+
+
+@pytest.fixture
+def settle(qtbot):
+    """Wait until every object of a widget has an answer and nothing runs."""
+
+    def wait(widget):
+        qtbot.waitUntil(lambda: not widget.busy, timeout=10000)
+
+    return wait
+
+
+@pytest.fixture
+def warnings_shown():
+    """Messages that napari shows the user, in order."""
+    shown = []
+    notification_manager.notification_ready.connect(shown.append)
+    yield shown
+    notification_manager.notification_ready.disconnect(shown.append)
+
+
+@pytest.fixture
+def drag():
+    """Press, move and release the mouse on a layer, at world positions, as napari's canvas does."""
+
+    def do(layer, *positions):
+        def event(kind, position, dragging):
+            return SimpleNamespace(
+                type=kind,
+                is_dragging=dragging,
+                modifiers=[],
+                position=tuple(position),
+                pos=np.array(position[-2:], float),
+                dims_displayed=list(range(layer.ndim))[-2:],
+                dims_point=list(position),
+                view_direction=None,
+                up_direction=None,
+                button=1,
+                handled=False,
+            )
+
+        # napari exchanges what is inside while the mouse moves
+        mouse_press_callbacks(layer, wrapt.ObjectProxy(event("mouse_press", positions[0], False)))
+        for position in positions[1:]:
+            mouse_move_callbacks(layer, event("mouse_move", position, True))
+        mouse_release_callbacks(layer, event("mouse_release", positions[-1], False))
+
+    return do

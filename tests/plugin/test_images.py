@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from napari_swin_litemedsam.plugin.images import (
+    UnsupportedImageError,
+    geometry_of,
+    pixels_of,
+    spatial_shape,
+    window_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("shape", "rgb", "expected"),
+    [
+        ((8, 9), False, (8, 9)),
+        ((8, 9, 3), True, (8, 9)),
+        ((8, 9, 4), True, (8, 9)),
+        ((7, 8, 9), False, (7, 8, 9)),
+        ((7, 8, 9, 3), True, (7, 8, 9)),
+    ],
+)
+def test_shape_without_colour(shape, rgb, expected):
+    assert spatial_shape(Image(np.zeros(shape, np.uint8), rgb=rgb)) == expected
+
+
+def test_other_numbers_of_axes_are_refused():
+    image = Image(np.zeros((2, 3, 8, 9)), name="odd")
+    with pytest.raises(UnsupportedImageError, match="'odd' has 4 axes"):
+        spatial_shape(image)
+
+
+def test_the_finest_of_several_scales_counts():
+    image = Image([np.ones((16, 16)), np.ones((8, 8))], multiscale=True)
+    assert spatial_shape(image) == (16, 16)
+    assert pixels_of(image).shape == (16, 16)
+
+
+def test_geometry_holds_whatever_places_a_layer():
+    image = Image(np.zeros((4, 5)), scale=(2, 3), translate=(1, 2), rotate=30, shear=(0.1,), units=("mm", "mm"))
+    other = Image(np.zeros((4, 5)), **geometry_of(image))
+    np.testing.assert_allclose(other.data_to_world((1, 2)), image.data_to_world((1, 2)))
+    assert other.units == image.units
+
+
+class TestWindow:
+    def test_is_what_the_layer_shows(self):
+        image = Image(np.arange(20.0).reshape(4, 5), contrast_limits=(3, 7))
+        assert window_of(image) == (3, 7)
+
+    def test_is_none_for_colour(self):
+        assert window_of(Image(np.zeros((4, 5, 3), np.uint8), rgb=True)) is None
+
+    def test_is_none_for_all_greys_of_8_bits(self):
+        image = Image(np.arange(20, dtype=np.uint8).reshape(4, 5))
+        image.contrast_limits = (0, 255)
+        assert window_of(image) is None
+        image.contrast_limits = (0, 100)
+        assert window_of(image) == (0, 100)

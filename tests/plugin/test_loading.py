@@ -1,0 +1,41 @@
+from threading import Thread
+
+import pytest
+
+from napari_swin_litemedsam.plugin.loading import LazyPredictor
+
+
+def test_loads_once_and_only_when_asked():
+    loads = []
+
+    def load():
+        loads.append(1)
+        return object()
+
+    lazy = LazyPredictor(load)
+    assert not lazy.loaded
+    assert not loads
+    threads = [Thread(target=lazy) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert lazy.loaded
+    assert len(loads) == 1
+    assert lazy() is lazy()
+
+
+def test_tries_again_after_a_failure():
+    answers = [OSError("no weights"), "predictor"]
+
+    def load():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    lazy = LazyPredictor(load)
+    with pytest.raises(OSError, match="no weights"):
+        lazy()
+    assert not lazy.loaded
+    assert lazy() == "predictor"

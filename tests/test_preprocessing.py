@@ -1,0 +1,252 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_swin_litemedsam.preprocessing import FRAME_SIZE, Frame, check_image, normalise, resize_8bit, resize_area
+
+sides = st.integers(1, 2000)
+
+
+def random_image(shape, dtype=np.uint8):
+    values = np.random.default_rng(0).random(shape)
+    return (values * 200 - 100 if np.dtype(dtype).kind != "u" else values * 250).astype(dtype)
+
+
+def test_resizing_matches_the_published_pixels(image_vectors):
+    for case, vectors in image_vectors.items():
+        frame = Frame(*vectors["image"].shape[:2])
+        assert frame.resized == vectors["resized"].shape[:2], case
+        exact = vectors["resized"].astype(float)
+        assert np.abs(resize_area(vectors["image"], frame.resized) - exact).max() <= 1, case
+        whole = resize_8bit(vectors["image"], frame.resized)
+        assert np.abs(whole - exact).max() <= 1, case
+        assert (whole == exact).mean() > 0.9999, case
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (300, 200), (1, 700), (257, 255), (1000, 1), (40, 300, 3)])
+def test_shrinking_averages_what_each_pixel_covers(shape):
+    image = random_image(shape)
+    rows, columns = Frame(*shape[:2]).resized
+    # every pixel cut into as many parts as the target has pixels, so that each of those covers whole parts
+    expected = image.astype(float).repeat(rows, axis=0).reshape(rows, shape[0], *shape[1:]).mean(axis=1)
+    expected = expected.repeat(columns, axis=1).reshape(rows, columns, shape[1], *shape[2:]).mean(axis=2)
+    np.testing.assert_allclose(resize_area(image, (rows, columns)), expected, atol=1e-3)
+    if shape[0] >= rows and shape[1] >= columns:
+        assert np.abs(resize_8bit(image, (rows, columns)) - expected).max() <= 0.501
+
+
+@pytest.mark.parametrize("shape", [(97, 130), (200, 255), (3, 5), (40, 30, 3)])
+def test_enlarging_whole_numbers_is_within_a_grey_level(shape):
+    image = random_image(shape)
+    target = Frame(*shape[:2]).resized
+    assert np.abs(resize_8bit(image, target) - resize_area(image, target)).max() <= 1
+
+
+def test_resizing_keeps_the_mean():
+    image = random_image((500, 300), np.float32)
+    assert resize_area(image, (125, 75)).mean() == pytest.approx(image.mean(), abs=1e-3)
+
+
+@given(sides, sides)
+def test_longest_side_fills_the_frame(height, width):
+    resized = Frame(height, width).resized
+    assert max(resized) == FRAME_SIZE
+    assert min(resized) >= 1
+
+
+@given(sides, sides, st.floats(0, 1), st.floats(0, 1))
+def test_coordinates_survive_the_round_trip(height, width, y, x):
+    frame = Frame(height, width)
+    point = np.array([y * (height - 1), x * (width - 1)])
+    np.testing.assert_allclose(frame.to_image(frame.to_frame(point)), point, atol=1e-6)
+
+
+@given(sides, sides)
+def test_corners_of_the_image_are_corners_of_the_resized_image(height, width):
+    frame = Frame(height, width)
+    corners = [[-0.5, -0.5], [height - 0.5, width - 0.5]]
+    expected = [[-0.5, -0.5], [frame.resized[0] - 0.5, frame.resized[1] - 0.5]]
+    np.testing.assert_allclose(frame.to_frame(corners), expected, atol=1e-6)
+
+
+@given(sides, sides, st.integers(0, 10**6))
+def test_boxes_map_as_their_corners(height, width, seed):
+    frame = Frame(height, width)
+    corners = np.random.default_rng(seed).random((2, 2)) * (height, width)
+    np.testing.assert_allclose(frame.box_to_frame(corners.reshape(4)).reshape(2, 2), frame.to_frame(corners))
+
+
+def test_published_boxes(image_vectors):
+    for case, vectors in image_vectors.items():
+        frame = Frame(*vectors["image"].shape[:2])
+        np.testing.assert_array_equal(frame.published_box(vectors["box"]), vectors["box_256"], err_msg=case)
+        x0, y0, x1, y1 = vectors["box"]
+        exact = frame.box_to_frame([y0, x0, y1, x1])[[1, 0, 3, 2]]
+        assert np.abs(exact - vectors["box_256"]).max() < 2, case
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.int64, np.float32, np.float64])
+def test_every_type_of_pixel_fills_the_range(dtype):
+    result = Frame(40, 60).input(random_image((40, 60), dtype))
+    assert result.dtype == np.float32
+    assert result.shape == (3, FRAME_SIZE, FRAME_SIZE)
+    assert result.min() == 0
+    assert result.max() == 1
+    assert np.isfinite(result).all()
+
+
+def test_boolean_images_are_images():
+    image = np.zeros((20, 20), bool)
+    image[5:10] = True
+    assert Frame(20, 20).input(image).max() == 1
+
+
+def test_types_agree():
+    image = random_image((300, 400))
+    eight = Frame(300, 400).input(image)
+    for dtype in (np.int16, np.float64):
+        np.testing.assert_allclose(Frame(300, 400).input(image.astype(dtype)), eight, atol=0.02)
+
+
+def test_grey_fills_three_equal_channels():
+    result = Frame(30, 30).input(random_image((30, 30)))
+    np.testing.assert_array_equal(result[0], result[1])
+    np.testing.assert_array_equal(result[0], result[2])
+
+
+def test_colours_keep_their_places():
+    image = np.zeros((256, 256, 3), np.uint8)
+    image[..., 1] = 100
+    image[0, 0] = 200
+    result = Frame(256, 256).input(image)
+    assert result[:, 100, 100].tolist() == [0, 0.5, 0]
+
+
+def test_alpha_is_ignored():
+    colour = random_image((64, 32, 3))
+    with_alpha = np.concatenate([colour, np.full((64, 32, 1), 255, np.uint8)], axis=-1)
+    np.testing.assert_array_equal(Frame(64, 32).input(with_alpha), Frame(64, 32).input(colour))
+
+
+def test_padding_is_zero_at_the_bottom_and_right():
+    image = np.full((100, 200), 7.0)
+    image[0, 0] = 0
+    result = Frame(100, 200).input(image)
+    assert result[:, 128:].max() == 0
+    assert result[:, 100, 100].min() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_no_numbers_count_as_the_minimum_and_warn(bad):
+    image = random_image((50, 50), np.float32)
+    cleaned = image.copy()
+    image[3:9, 4] = bad
+    cleaned[3:9, 4] = image[np.isfinite(image)].min()
+    with pytest.warns(UserWarning, match="6 pixels are NaN or infinite"):
+        result = Frame(50, 50).input(image)
+    np.testing.assert_array_equal(result, Frame(50, 50).input(cleaned))
+
+
+def test_an_image_without_any_number_is_black():
+    with pytest.warns(UserWarning, match="25 pixels"):
+        assert Frame(5, 5).input(np.full((5, 5), np.nan)).max() == 0
+
+
+@pytest.mark.parametrize("value", [0, 5, 255])
+def test_constant_images_are_black(value):
+    assert Frame(20, 30).input(np.full((20, 30), value, np.uint8)).max() == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1), (1, 1), (1, 5000), (2, 3, 3)])
+def test_thin_images(shape):
+    image = random_image(shape)
+    result = Frame(*shape[:2]).input(image)
+    assert np.isfinite(result).all()
+    assert result.max() == (1 if image.min() < image.max() else 0)
+
+
+def test_window_cuts_off_and_stretches():
+    image = np.array([[-1000.0, -100], [50, 3000]])
+    result = Frame(2, 2, size=64).input(image, window=(-100, 200))
+    assert result[0, 0, 0] == 0
+    assert result[0, 0, 63] == 0
+    assert result[0, 63, 0] == pytest.approx(0.5)
+    assert result[0, 63, 63] == 1
+
+
+@pytest.mark.parametrize("window", [(5, 5), (9, 2), (np.nan, 3)])
+def test_windows_without_width_are_refused(window):
+    with pytest.raises(ValueError, match="window"):
+        Frame(4, 4).input(np.zeros((4, 4)), window)
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 4, 2), (4, 4, 5), (2, 4, 4, 3), ()])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match="expected an image"):
+        check_image(np.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 5, 3)])
+def test_empty_images_are_refused(shape):
+    with pytest.raises(ValueError, match="no pixels"):
+        check_image(np.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", [complex, object, "U3"])
+def test_pixels_that_are_not_real_numbers_are_refused(dtype):
+    with pytest.raises(ValueError, match="integer or floating"):
+        check_image(np.zeros((4, 4), dtype))
+
+
+def test_one_channel_is_grey():
+    assert check_image(np.zeros((4, 5, 1))).shape == (4, 5)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_normalised_values_lie_in_the_unit_range(a, b):
+    result = normalise(np.array([[a, b]]))
+    assert result.min() >= 0
+    assert result.max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(512, 400), (256, 256), (90, 120), (700, 200)])
+def test_masks_survive_the_round_trip(shape):
+    frame = Frame(*shape)
+    mask = np.zeros(shape, bool)
+    mask[shape[0] // 4 : shape[0] // 2, shape[1] // 4 : 3 * shape[1] // 4] = True
+    back = frame.mask_to_image(frame.mask_to_frame(mask))
+    assert back.shape == shape
+    overlap = 2 * (mask & back).sum() / (mask.sum() + back.sum())
+    assert overlap > 0.95
+
+
+@pytest.mark.parametrize("size", [64, 256, 300, 1024, 2048])
+def test_a_stroke_one_pixel_wide_is_not_lost(size):
+    frame = Frame(size, size)
+    for stroke in (np.s_[size // 3, 5:50], np.s_[5:50, size // 3]):
+        scribble = np.zeros((size, size), bool)
+        scribble[stroke] = True
+        drawn = np.argwhere(frame.mask_to_frame(scribble))
+        positions = frame.to_frame(np.argwhere(scribble))
+        # every part of the stroke has a drawn pixel beside it, and nothing is drawn elsewhere
+        distances = np.linalg.norm(drawn[:, None] - positions[None], axis=-1)
+        assert distances.min(axis=0).max() <= 1.5
+        assert distances.min(axis=1).max() <= max(1.5, frame.scale)
+
+
+def test_scribble_ids_count_as_drawn():
+    scribble = np.zeros((256, 256), np.uint8)
+    scribble[10, 10:20] = 7
+    np.testing.assert_array_equal(Frame(256, 256).mask_to_frame(scribble), scribble > 0)
+
+
+def test_logits_fill_the_image_without_a_shift():
+    frame = Frame(300, 200)
+    y, x = np.mgrid[:FRAME_SIZE, :FRAME_SIZE].astype(np.float32)
+    for plane, axis in ((y, 0), (x, 1)):
+        result = frame.logits_to_image(plane[None])[0]
+        assert result.shape == (300, 200)
+        expected = frame.to_frame(np.argwhere(np.ones((300, 200))))[:, axis].reshape(300, 200)
+        inside = np.s_[5:-5, 5:-5]
+        np.testing.assert_allclose(result[inside], expected[inside], atol=1e-3)
