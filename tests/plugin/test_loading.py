@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from threading import Thread
 
 import pytest
@@ -39,3 +41,20 @@ def test_tries_again_after_a_failure():
         lazy()
     assert not lazy.loaded
     assert lazy() == "predictor"
+
+
+def test_loading_leaves_triton_alone():
+    # a new process, since this one may have imported it for other reasons
+    code = """
+import sys
+from napari_swin_litemedsam.plugin.loading import load_predictor
+try:
+    load_predictor()
+except ValueError:
+    pass  # this is not about the weights
+assert "napari_swin_litemedsam.predictor" in sys.modules
+assert "torch" in sys.modules
+sys.exit("triton was imported" if "triton" in sys.modules else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

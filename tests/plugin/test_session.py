@@ -43,6 +43,10 @@ class TestObjects:
         session.remove(1)
         assert session.add_box((1,), BOX).id == 4
 
+    def test_an_old_id_comes_back_if_it_is_free(self, session):
+        assert session.add_box((1,), BOX, 5).id == 5
+        assert session.add_box((1,), BOX, 5).id == 6
+
     def test_removing_the_current_one_turns_to_another(self, session):
         session.add_box((1,), BOX)
         session.add_box((1,), BOX)

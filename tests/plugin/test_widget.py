@@ -231,6 +231,17 @@ class TestEditing:
         assert len(points.data) == 6
         assert len(predictor.calls[-1]["points"]) == 6
 
+    def test_a_stroke_that_goes_on_is_not_painted_over(self, widget, settle, predictor, qtbot):
+        predictor.allowed.clear()
+        widget._work.layers.points.add([[25, 40]])
+        qtbot.waitUntil(lambda: widget._runner.busy)
+        # as within a drag of the mouse, napari has not yet told of it
+        widget._work.layers.scribble.data[40, 20:31] = 1
+        predictor.allowed.set()
+        settle(widget)
+        assert (widget._work.layers.scribble.data[40, 20:31] == 1).all()
+        assert predictor.calls[-1]["scribble"][40, 20:31].all()
+
     def test_points_go_to_the_chosen_object(self, widget, settle, drag):
         draw(widget, (35, 2, 40, 12))
         settle(widget)
@@ -439,6 +450,34 @@ class TestSeveralImages:
         viewer.add_image(np.ones((30, 30)), name="late")
         qtbot.waitUntil(lambda: "late boxes" in viewer.layers)
         assert widget._work.session.shape == (30, 30)
+
+
+class TestTakingOver:
+    def test_boxes_of_a_file(self, viewer, picture, open_widget, settle):
+        boxes = viewer.add_shapes([rectangle(BOX, ()), rectangle((35, 2, 40, 12), ())], name="picture boxes")
+        widget = open_widget()
+        settle(widget)
+        assert boxes.features["object"].tolist() == [1, 2]
+        np.testing.assert_array_equal(np.unique(viewer.layers["picture masks"].data), [0, 1, 2])
+
+    def test_what_a_closed_widget_left(self, viewer, volume, open_widget, settle, predictor):
+        widget = open_widget()
+        draw(widget, (1, 1, 5, 5), index=(2,))
+        draw(widget, index=(2,))
+        settle(widget)
+        widget._work.layers.remove(1)
+        viewer.layers["scan points"].add([[2, 20, 30]])
+        settle(widget)
+        names, points = [layer.name for layer in viewer.layers], viewer.layers["scan points"].data.copy()
+        scribble = viewer.layers["scan scribble"].data.copy()
+        viewer.window.remove_dock_widget(widget)
+        again = open_widget()
+        settle(again)
+        assert [layer.name for layer in viewer.layers] == names
+        assert list(again._work.session.objects) == [2]
+        np.testing.assert_array_equal(viewer.layers["scan points"].data, points)
+        np.testing.assert_array_equal(viewer.layers["scan scribble"].data, scribble)
+        np.testing.assert_array_equal(predictor.calls[-1]["points"], points[:, 1:])
 
 
 def test_panel_fits_320_pixels(picture, open_widget):

@@ -37,6 +37,9 @@ class Edits:
         for name in GEOMETRY:
             self._connect(getattr(layers.image.events, name), self._image_moved)
         self._connect(layers.image.events.data, self._image_changed)
+        self.listen()
+        if len(layers.boxes.data):
+            self._take_over()
 
     def _connect(self, event: Any, slot: Callable) -> None:
         event.connect(slot)
@@ -54,6 +57,12 @@ class Edits:
             self._connect(scribble.events.set_data, self._undone)
             self._connect(scribble.events.selected_label, self._label_chosen)
             self._listening_to.add(scribble)
+
+    def _take_over(self) -> None:
+        """Make objects of boxes from before; their points and scribbles count as the user's."""
+        self.read_boxes()
+        for item in list(self.session.objects.values()):
+            self.read_prompts(item.index)
 
     def stop(self) -> None:
         """Leave the layers to the user as ordinary ones."""
@@ -107,7 +116,7 @@ class Edits:
             index, box = self._bounds(np.asarray(vertices))
             # napari copies the features of the selected shape to a new one
             if id not in session.objects or id in kept:
-                kept.append(session.add_box(index, box).id)
+                kept.append(session.add_box(index, box, 0 if id in kept else int(id)).id)
                 changed = True
             else:
                 kept.append(int(id))
@@ -202,6 +211,12 @@ class Edits:
     def _label_chosen(self, event: Any = None) -> None:
         if not self.layers.quiet and self.layers.scribble is not None:
             self.select(int(self.layers.scribble.selected_label))
+
+    def read_prompts(self, index: Index) -> None:
+        """Bring the session up to date with the prompts on a slice, also amid a stroke or a drag."""
+        self.read_points()
+        if self._read_scribble(index):
+            self._on_edit()
 
     # ---- the current object
 

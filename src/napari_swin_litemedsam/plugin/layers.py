@@ -4,10 +4,12 @@ Only the GUI thread may call what is here.
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels, Points, Shapes
 from napari.utils.colormaps import CyclicLabelColormap
 from numpy.typing import NDArray
 
@@ -42,7 +44,8 @@ class SessionLayers:
     Parameters
     ----------
     viewer : napari viewer
-        The boxes' layer is added at once, the others with the first box.
+        The boxes' layer is added at once, the others with the first box. Layers that already have the
+        names of ours are taken over, with what they hold.
     image : Image layer
         What is segmented.
     predictor : LazyPredictor
@@ -59,12 +62,28 @@ class SessionLayers:
         self.session = Session(pixels_of(image), spatial_shape(image), predictor)
         self.kind = "positive"
         self.quiet = False
-        self.points: napari.layers.Points | None = None
-        self.scribble: napari.layers.Labels | None = None
-        self.masks: napari.layers.Labels | None = None
-        self.carried: napari.layers.Shapes | None = None
-        self.boxes: napari.layers.Shapes = viewer.add_shapes(
-            name=f"{image.name} boxes",
+        self.points: Points | None = self._find(Points, "points", {"object", "kind"})
+        self.scribble: Labels | None = self._find(Labels, "scribble")
+        self.masks: Labels | None = self._find(Labels, "masks")
+        self.carried: Shapes | None = self._find(Shapes, "carried boxes", {"object", "slice"})
+        self.boxes: Shapes = self._find(Shapes, "boxes") or self._add_boxes()
+        if "object" not in self.boxes.features:
+            self.boxes.features = {"object": np.zeros(len(self.boxes.data), int)}
+
+    def _find(self, kind: type[Any], suffix: str, features: AbstractSet[str] = frozenset()) -> Any:
+        """A layer from before, by its name: of a file, of a widget that was closed."""
+        layer: Any
+        for layer in self.viewer.layers:
+            if layer.name != f"{self.image.name} {suffix}" or not isinstance(layer, kind):
+                continue
+            fits = layer.data.shape == self.session.shape if kind is Labels else layer.ndim == len(self.session.shape)
+            if fits and features <= set(getattr(layer, "features", ())):
+                return layer
+        return None
+
+    def _add_boxes(self) -> Any:
+        return self.viewer.add_shapes(
+            name=f"{self.image.name} boxes",
             ndim=len(self.session.shape),
             edge_width=self._unit,
             edge_color="yellow",
@@ -72,7 +91,7 @@ class SessionLayers:
             features={"object": np.zeros(0, int)},
             feature_defaults={"object": 0},
             text={"string": "{object}", "anchor": "upper_left", "color": "yellow", "size": 10},
-            **geometry_of(image),
+            **geometry_of(self.image),
         )
 
     @property

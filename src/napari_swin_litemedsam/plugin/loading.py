@@ -1,6 +1,8 @@
 """Getting the model when it is first needed, and not before."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,27 @@ if TYPE_CHECKING:
 
 def load_predictor() -> "Predictor":
     """Load the bundled weights; takes a second or two."""
-    from ..predictor import Predictor, load_model
+    with _without_triton():
+        from ..predictor import Predictor, load_model
 
     return Predictor(load_model())
+
+
+@contextmanager
+def _without_triton() -> Iterator[None]:
+    """Keep torch's libraries from importing triton, which brings a compiler that we do not use.
+
+    Its LLVM clashes with the LLVM of Mesa's OpenGL drivers: once napari has opened a window on such a driver,
+    importing triton ends the process with a segmentation fault.
+    """
+    if "triton" in sys.modules:
+        yield
+        return
+    sys.modules["triton"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["triton"]
 
 
 class LazyPredictor:

@@ -54,9 +54,11 @@ class Session:
         """The object that new points and strokes belong to."""
         return self.objects.get(self.current or 0)
 
-    def add_box(self, index: Index, box: Box) -> BoxObject:
-        """Make an object of a new box; it becomes the current one."""
-        new = BoxObject(max(self.objects, default=0) + 1, index, box)
+    def add_box(self, index: Index, box: Box, id: int = 0) -> BoxObject:
+        """Make an object of a new box; it becomes the current one, with its old id if that is free."""
+        if id <= 0 or id in self.objects:
+            id = max(self.objects, default=0) + 1
+        new = BoxObject(id, index, box)
         self.objects[new.id] = new
         self.current = new.id
         return new

@@ -160,6 +160,8 @@ class SwinLiteMedSAMWidget(QWidget):
             show_warning(str(error))
             return
         self._work = self._works[image] = _Work(layers, Edits(layers, self._edited, self._warn))
+        if self._work.session.objects:
+            return
         self._say("Press New box and draw a rectangle around what you want to segment.")
 
     def _leave(self, image: Any) -> None:
@@ -264,6 +266,8 @@ class SwinLiteMedSAMWidget(QWidget):
             yield session.compute(request)
 
         def accept(prediction: "Prediction") -> None:
+            # a drag or a stroke that goes on while the answer comes must not be painted over
+            work.edits.read_prompts(request.index)
             item = session.accept(request, prediction)
             if item is not None:
                 work.layers.show_run(item)
