@@ -250,3 +250,13 @@ def test_logits_fill_the_image_without_a_shift():
         expected = frame.to_frame(np.argwhere(np.ones((300, 200))))[:, axis].reshape(300, 200)
         inside = np.s_[5:-5, 5:-5]
         np.testing.assert_allclose(result[inside], expected[inside], atol=1e-3)
+
+
+def test_a_thin_scribble_stays_whole_in_a_coarser_image():
+    from skimage.measure import label
+
+    line = np.zeros((256, 256), bool)
+    line[np.arange(40, 200), np.arange(40, 200) // 3 + 30] = True
+    drawn = Frame(100, 120).mask_to_image(line)
+    assert drawn.any()
+    assert label(drawn, connectivity=2).max() == 1

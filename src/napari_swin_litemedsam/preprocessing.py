@@ -219,10 +219,18 @@ class Frame:
         return result
 
     def mask_to_image(self, mask: ArrayLike) -> NDArray[np.bool_]:
-        """Carry a mask or scribble from the frame, ``(size, size)``, to the image by nearest neighbour."""
+        """Carry a mask or scribble from the frame, ``(size, size)``, to the image by nearest neighbour.
+
+        In an image coarser than the frame every pixel touched is set, or a thin line would come out broken.
+        """
         centres = [(np.arange(n) + 0.5) * s for n, s in zip((self.height, self.width), self._scales, strict=True)]
         rows, columns = (np.minimum(c.astype(int), n - 1) for c, n in zip(centres, self.resized, strict=True))
-        return np.asarray(mask)[np.ix_(rows, columns)] != 0
+        inside = np.asarray(mask) != 0
+        result = inside[np.ix_(rows, columns)]
+        if self.scale > 1:
+            touched = np.rint(self.to_image(np.argwhere(inside[: self.resized[0], : self.resized[1]]))).astype(int)
+            result[tuple(np.clip(touched, 0, (self.height - 1, self.width - 1)).T)] = True
+        return result
 
     def logits_to_image(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Interpolate logits, ``(N, size, size)``, bilinearly to the image, ``(N, height, width)``."""
