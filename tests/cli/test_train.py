@@ -37,6 +37,13 @@ def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path):
     load_checkpoint(tmp_path / "run" / "last.safetensors")
 
 
+def test_bf16_can_be_asked_for(data, tmp_path):
+    options = ["--init", "random", "--steps", "1", "--images", "1", "--prompts", "2", "--size", "64", "--bf16"]
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), *options]) == 0
+    model = load_checkpoint(tmp_path / "run" / "last.safetensors")
+    assert all(tensor.isfinite().all() for tensor in model.parameters())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -32,6 +32,11 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
+        "--bf16",
+        action=argparse.BooleanOptionalAction,
+        help="bf16 autocast; by default where the processor is fast at it",
+    )
+    parser.add_argument(
         "--save-minutes", type=float, default=10, help="time between checkpoints (default: %(default)s)"
     )
 
@@ -69,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--prompts must be even, not {args.prompts}")
     import torch
 
-    from ..training.loop import BEST, LAST, Settings, fit, start_model
+    from ..training.loop import BEST, LAST, Settings, fit, has_fast_bf16, start_model
     from ..training.validation import mean_dice
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
@@ -97,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         schedule=args.schedule,
         warm_up=args.warm_up,
         ema=args.ema,
+        bf16=has_fast_bf16(args.device) if args.bf16 is None else args.bf16,
         seed=args.seed,
         save_minutes=args.save_minutes,
         device=args.device,
