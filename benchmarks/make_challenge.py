@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE
-from napari_swin_litemedsam.training.data import find_pairs, read_all
-from napari_swin_litemedsam.training.validation import BOX_JITTER, boxed_objects, middle_slice
+from napari_swin_litemedsam.training.data import BOX_JITTER, find_pairs, read_all
+from napari_swin_litemedsam.training.validation import boxed_objects, middle_slice
 
 
 def planar_case(sample, most):

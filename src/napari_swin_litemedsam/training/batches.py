@@ -12,11 +12,9 @@ from ..model import PointLabel
 from ..preprocessing import FRAME_SIZE
 from ..prompts import bounding_box, inference_points, inference_scribble, jitter_box, training_points, training_scribble
 from .augment import random_view
-from .data import SEPARATE_AT, Sample, objects
+from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, Sample, objects
 
 POINTS = 6
-MIN_AREA = 10
-BOX_JITTER = 5
 
 
 @dataclass

@@ -16,6 +16,10 @@ from skimage.measure import label as connected_components
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 # parts of one class nearer than this, in pixels of the 256 frame, are what a user puts in one box
 SEPARATE_AT = 6
+# boxes are drawn up to this many pixels of the 256 frame too large (paper, section 4.2)
+BOX_JITTER = 5
+# objects of fewer pixels in the frame are no fair question
+MIN_AREA = 10
 
 
 class DataError(ValueError):

@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..io.files import replacing
+
 STATE_FILE = "state.pt"
 
 
 def save_state(folder: Path, **parts: Any) -> None:
     """Write the parts of a run (state dicts and numbers) in one piece."""
-    unfinished = folder / (STATE_FILE + ".part")
-    torch.save(parts, unfinished)
-    unfinished.replace(folder / STATE_FILE)
+    with replacing(folder / STATE_FILE) as unfinished:
+        torch.save(parts, unfinished)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:

@@ -10,10 +10,7 @@ from ..model import SwinLiteMedSAM
 from ..predictor import Predictor
 from ..preprocessing import FRAME_SIZE
 from ..prompts import bounding_box
-from .data import SEPARATE_AT, Sample, objects
-
-BOX_JITTER = 5
-MIN_AREA = 10
+from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, Sample, objects
 
 
 def middle_slice(sample: Sample) -> tuple[NDArray, NDArray]:
