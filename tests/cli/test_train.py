@@ -60,3 +60,11 @@ def test_bad_options_are_one_line_and_exit_code_2(data, tmp_path, capsys, option
 def test_a_missing_folder_is_one_line_and_exit_code_2(tmp_path, capsys):
     assert main(["train", str(tmp_path / "nothing"), "-o", str(tmp_path / "run")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_without_validation_all_images_are_trained_on(data, tmp_path, capsys):
+    options = ["--init", "random", "--steps", "1", "--images", "1", "--prompts", "2", "--size", "64"]
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), *options, "--val-cases", "0"]) == 0
+    told = capsys.readouterr()
+    assert "validation DSC" not in told.err
+    assert told.out.strip().endswith("last.safetensors")

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import torch
 from napari_swin_litemedsam.model import PointLabel, SwinLiteMedSAM, load_checkpoint
 from napari_swin_litemedsam.training.batches import draw_batch, source_weights
 from napari_swin_litemedsam.training.data import Pair, Sample
-from napari_swin_litemedsam.training.loop import Settings, fit
+from napari_swin_litemedsam.training.loop import Settings, fit, stage2_loss
 from napari_swin_litemedsam.training.losses import dice_loss, distillation_loss, stage2_losses, true_iou
 from napari_swin_litemedsam.training.validation import boxed_objects, mean_dice
 
@@ -148,3 +149,13 @@ def test_the_best_checkpoint_is_that_of_the_highest_score(samples, tmp_path):
     fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1, schedule="plateau"), lambda model: next(scores))
     assert (tmp_path / "best.safetensors").exists()
     assert list(csv.DictReader((tmp_path / "log.csv").open()))[-1]["dsc"] == "3.00"
+
+
+def test_corrected_prompts_still_train_the_decoder_in_bf16(samples):
+    batch = replace(draw_batch(samples, source_weights(samples), 1, 2, 64, [0]), rounds=torch.tensor([2, 1]))
+    model = SwinLiteMedSAM().train()
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = stage2_loss(model, batch)
+    torch.stack(list(losses.values())).sum().backward()
+    for name in ("deep_conv.weight", "transformer.final_attention.q_proj.weight", "mask_heads.0.0.weight"):
+        assert model.mask_decoder.get_parameter(name).grad.abs().sum() > 0

@@ -48,8 +48,12 @@ def add_parser(subparsers: Any) -> None:
     train.add_argument("--prompts", type=int, default=6, help="prompts an image, even (default: %(default)s)")
     train.add_argument("--size", type=int, default=256, help="input side, a multiple of 64 (default: %(default)s)")
     train.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
+    train.add_argument("--val", type=Path, help="folder to validate on; by default a tenth of the images is held out")
     train.add_argument(
-        "--val", type=Path, help="folder to validate on; by default every tenth source image is held out"
+        "--val-cases",
+        type=int,
+        default=60,
+        help="images to validate on at most, at each checkpoint; 0 trains on all without (default: %(default)s)",
     )
     train.set_defaults(run=run, stage=2)
 
@@ -81,11 +85,12 @@ def run(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     samples = _read(args.data)
     validate: Callable[[SwinLiteMedSAM], float] | None = None
-    if args.stage == 2:
+    if args.stage == 2 and args.val_cases:
         if args.val is None:
             held_out, samples = samples[::10], [s for i, s in enumerate(samples) if i % 10] or samples
         else:
             held_out = _read([args.val])
+        held_out = held_out[:: -(-len(held_out) // args.val_cases)]
 
         def validate(model: "SwinLiteMedSAM") -> float:
             score = mean_dice(model, held_out)

@@ -15,6 +15,8 @@ from .augment import random_view
 from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, Sample, objects
 
 POINTS = 6
+# how often a prompt is corrected by 0, 1, 2 or 3 clicks before its mask counts
+ROUNDS = (0.5, 0.2, 0.15, 0.15)
 
 
 @dataclass
@@ -22,7 +24,8 @@ class Batch:
     """B images with P prompts each, N = B * P prompts ordered by image.
 
     image : ``(B, 3, S, S)``; truth : ``(N, S, S)``; points : ``(N, 6, 2)`` (x, y); labels : ``(N, 6)``;
-    boxes : ``(N, 4)`` x_min, y_min, x_max, y_max; scribbles : ``(N, 1, S, S)``, used for odd prompts only.
+    boxes : ``(N, 4)`` x_min, y_min, x_max, y_max; scribbles : ``(N, 1, S, S)``, used for odd prompts only;
+    rounds : ``(2,)``, corrective clicks that the even and the odd prompts get first.
     """
 
     image: Tensor
@@ -31,6 +34,7 @@ class Batch:
     labels: Tensor
     boxes: Tensor
     scribbles: Tensor
+    rounds: Tensor
 
     def to(self, device: str) -> "Batch":
         """Move all tensors to a device."""
@@ -50,9 +54,9 @@ def _click_points(
 ) -> tuple[NDArray, NDArray]:
     """Points as they reach the model in use: generated from the box, perhaps corrected, or none."""
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.25:
         return np.zeros((0, 2)), np.zeros(0, int)
-    if kind < 0.7:
+    if kind < 0.85:
         # generated points may miss the object: the model must not trust them blindly
         points = inference_points(image_area, box, int(rng.integers(1 << 30)))
     else:
@@ -71,9 +75,9 @@ def _click_points(
 
 def _scribble(truth: NDArray, image_area: NDArray, box: NDArray, rng: np.random.Generator) -> NDArray[np.bool_]:
     kind = rng.random()
-    if kind < 0.1:
+    if kind < 0.05:
         return np.zeros_like(truth)
-    if kind < 0.5:
+    if kind < 0.7:
         return inference_scribble(image_area, box, int(rng.integers(1 << 30)))
     return training_scribble(truth, box, rng)
 
@@ -125,4 +129,5 @@ def draw_batch(
         torch.from_numpy(np.stack(labels)).long(),
         torch.from_numpy(np.stack(boxes)).float(),
         torch.from_numpy(np.stack(scribbles)).float(),
+        torch.from_numpy(rng.choice(len(ROUNDS), size=2, p=ROUNDS)),
     )

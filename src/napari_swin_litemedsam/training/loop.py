@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..model import SwinLiteMedSAM, load_checkpoint, save_checkpoint
 from .batches import Batch, draw_batch, draw_view, source_weights
+from .clicks import add_clicks
 from .data import Sample
 from .losses import distillation_loss, stage2_losses
 from .state import CsvLog, Ema, load_state, save_state
@@ -68,14 +69,24 @@ def start_model(init: str) -> SwinLiteMedSAM:
 
 
 def stage2_loss(model: SwinLiteMedSAM, batch: Batch) -> dict[str, Tensor]:
-    """Losses of a batch: even prompts go without, odd prompts with their scribble."""
+    """Losses of a batch: even prompts go without, odd prompts with their scribble.
+
+    A part of the batch is corrected first: the network sees its own errors clicked on, as in use.
+    """
     features = model.encode_image(batch.image)
     totals: dict[str, Tensor] = {}
     for start in (0, 1):
         part = slice(start, None, 2)
         scribbles = batch.scribbles[part] if start else None
-        logits, iou = model.decode(features, batch.points[part], batch.labels[part], batch.boxes[part], scribbles)
-        for name, value in stage2_losses(logits, iou, batch.truth[part]).items():
+        points, labels, boxes, truth = batch.points[part], batch.labels[part], batch.boxes[part], batch.truth[part]
+        with torch.no_grad():
+            for _ in range(int(batch.rounds[start])):
+                logits, _ = model.decode(features, points, labels, boxes, scribbles)
+                points, labels = add_clicks(points, labels, logits, truth)
+        # autocast would go on with the weights that it cast here, which know no gradient
+        torch.clear_autocast_cache()
+        logits, iou = model.decode(features, points, labels, boxes, scribbles)
+        for name, value in stage2_losses(logits, iou, truth).items():
             totals[name] = totals.get(name, 0) + value / 2
     return totals
 
