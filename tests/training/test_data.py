@@ -79,6 +79,25 @@ def test_nested_classes_join_their_ids(tmp_path, label):
     assert cup.sum() == 48
 
 
+def test_permissive_takes_only_sources_known_to_allow_commercial_use(tmp_path, label):
+    for name in ("free", "bound", "unknown", "unlisted"):
+        put(tmp_path / name, "a.png", label, label)
+    answers = {"free": "no", "bound": "yes", "unknown": "unknown"}
+    (tmp_path / "sources.json").write_text(json.dumps({k: {"non_commercial": v} for k, v in answers.items()}))
+    assert len(find_pairs(tmp_path)) == 4
+    assert [pair.source for pair in find_pairs(tmp_path, permissive=True)] == ["free"]
+    (tmp_path / "sources.json").unlink()
+    with pytest.raises(DataError, match="commercial use"):
+        find_pairs(tmp_path, permissive=True)
+
+
+def test_a_broken_manifest_is_told(tmp_path, label):
+    put(tmp_path, "a.png", label, label)
+    (tmp_path / "sources.json").write_text("{")
+    with pytest.raises(DataError, match="not a readable manifest"):
+        find_pairs(tmp_path)
+
+
 def test_parts_far_apart_are_separate_objects():
     mask = np.zeros((30, 60), bool)
     mask[10:20, 5:15] = mask[10:20, 18:25] = mask[10:20, 45:55] = True

@@ -23,6 +23,11 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="folder of the run; one that exists is resumed"
     )
+    parser.add_argument(
+        "--permissive",
+        action="store_true",
+        help="leave out data unless a sources.json says that its licence allows commercial use",
+    )
     parser.add_argument("--init", default="litemedsam", help="litemedsam, bundled, random, or a checkpoint")
     parser.add_argument("--steps", type=int, default=10_000, help="optimiser steps in all (default: %(default)s)")
     parser.add_argument("--images", type=int, default=4, help="images a step (default: %(default)s)")
@@ -58,10 +63,10 @@ def add_parser(subparsers: Any) -> None:
     train.set_defaults(run=run, stage=2)
 
 
-def _read(folders: Sequence[Path]) -> "list[Sample]":
+def _read(folders: Sequence[Path], permissive: bool = False) -> "list[Sample]":
     from ..training.data import DataError, find_pairs, read_all
 
-    samples, problems = read_all([pair for folder in folders for pair in find_pairs(folder)])
+    samples, problems = read_all([pair for folder in folders for pair in find_pairs(folder, permissive)])
     for problem in problems:
         print(f"skipped {problem}", file=sys.stderr)
     if not samples:
@@ -83,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     torch.manual_seed(args.seed)
-    samples = _read(args.data)
+    samples = _read(args.data, args.permissive)
     validate: Callable[[SwinLiteMedSAM], float] | None = None
     if args.stage == 2 and args.val_cases:
         if args.val is None:

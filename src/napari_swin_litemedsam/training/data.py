@@ -64,32 +64,46 @@ def _is_image(path: Path) -> bool:
     return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def find_pairs(root: Path | str) -> list[Pair]:
+def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
     """Find the training pairs below a folder.
 
     A folder ``images`` beside a folder ``labels`` gives a pair for each stem that both hold; its parent's
     path names the source. Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the
-    name before the first underscore is the source. A ``sources.json`` in the folder or its parent may join
-    label ids (``nested``).
+    name before the first underscore is the source. A manifest ``sources.json`` in the folder or its parent
+    may tell of a source, by the name of its folder, which label ids form one object (``nested``) and whether
+    its licence forbids commercial use (``non_commercial``: yes, no or unknown).
+
+    Parameters
+    ----------
+    root : path
+        The folder.
+    permissive : bool
+        Take only folders of which the manifest says that commercial use is allowed.
 
     Raises
     ------
     DataError
-        If there is no such folder, or nothing in it.
+        If there is no such folder, or nothing in it that may be taken.
     """
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder")
-    nested = _nested(root)
+    manifest = _manifest(root)
     pairs = []
     for images in sorted(p for p in root.rglob("images") if p.is_dir() and (p.parent / "labels").is_dir()):
         source = images.parent.relative_to(root).as_posix()
-        groups = nested.get(images.parent.name, ())
+        facts = manifest.get(images.parent.name, {})
+        if permissive and facts.get("non_commercial") != "no":
+            continue
+        groups = tuple(tuple(ids) for ids in facts.get("nested", {}).values())
         labels = {_stem(p): p for p in (images.parent / "labels").iterdir() if _is_image(p)}
         for image in sorted(p for p in images.iterdir() if _is_image(p)):
             if _stem(image) in labels:
                 pairs.append(Pair(source, image, labels[_stem(image)], groups))
-    pairs += [Pair(p.name.split("_")[0], p, p) for p in sorted(root.rglob("*.npz"))]
+    if not permissive:
+        pairs += [Pair(p.name.split("_")[0], p, p) for p in sorted(root.rglob("*.npz"))]
+    if not pairs and permissive:
+        raise DataError(f"{root}: no source of which a sources.json says that commercial use is allowed")
     if not pairs:
         raise DataError(
             f"{root}: found neither folders 'images' and 'labels' with files of the same name nor npz files"
@@ -97,11 +111,13 @@ def find_pairs(root: Path | str) -> list[Pair]:
     return pairs
 
 
-def _nested(root: Path) -> dict[str, tuple[tuple[int, ...], ...]]:
-    for folder in (root, root.parent):
-        if (folder / "sources.json").is_file():
-            sources = json.loads((folder / "sources.json").read_text())
-            return {k: tuple(tuple(ids) for ids in v.get("nested", {}).values()) for k, v in sources.items()}
+def _manifest(root: Path) -> dict[str, dict[str, Any]]:
+    for file in (root / "sources.json", root.parent / "sources.json"):
+        if file.is_file():
+            try:
+                return json.loads(file.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise DataError(f"{file}: not a readable manifest: {error}") from error
     return {}
 
 
