@@ -1,7 +1,6 @@
 """The widget: it joins the panel, the layers of the chosen image and the worker."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
@@ -11,20 +10,20 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from .edits import Edits
-from .images import UnsupportedImageError, window_of
+from .images import UnsupportedImageError
 from .layers import SessionLayers
 from .loading import LazyPredictor, load_predictor
-from .objects import Carried, Request, State
+from .objects import State
 from .panel import Panel
+from .runs import Runs, Work
 from .worker import Runner
 
 if TYPE_CHECKING:
     import napari
     from napari.viewer import Viewer
 
-    from ..predictor import Prediction, Predictor
+    from ..predictor import Predictor
 
-DEBOUNCE = 60  # ms between the last edit and the run
 _MODES = {
     "box": ("boxes", "add_rectangle"),
     "positive": ("points", "add"),
@@ -32,18 +31,6 @@ _MODES = {
     "paint": ("scribble", "paint"),
     "erase": ("scribble", "erase"),
 }
-
-
-@dataclass
-class _Work:
-    """One image that is being segmented."""
-
-    layers: SessionLayers
-    edits: Edits
-
-    @property
-    def session(self):
-        return self.layers.session
 
 
 class SwinLiteMedSAMWidget(QWidget):
@@ -62,9 +49,9 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer = napari_viewer
         self._predictor = LazyPredictor(load or load_predictor)
         self._runner = Runner()
-        self._works: dict[Any, _Work] = {}
-        self._work: _Work | None = None
-        self._asked: tuple[_Work, int, int] | None = None
+        self._works: dict[Any, Work] = {}
+        self._work: Work | None = None
+        self._runs = Runs(self._runner, self._works.values(), self)
         self._closed = False
 
         self._chooser = ComboBox(choices=self._images, tooltip="What is segmented. It is never changed.")
@@ -72,19 +59,12 @@ class SwinLiteMedSAMWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
-        # one edit often comes as several events; the last of them starts the run
-        self._edit_timer = self._timer(DEBOUNCE, self._run_next)
         # layers are not added inside the event that tells of another one
-        self._image_timer = self._timer(0, self._take_image)
+        self._image_timer = QTimer(self)
+        self._image_timer.setSingleShot(True)
+        self._image_timer.timeout.connect(self._take_image)
         self._connect()
         self._take_image()
-
-    def _timer(self, delay: int, slot: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(delay)
-        timer.timeout.connect(slot)
-        return timer
 
     def _connect(self) -> None:
         panel = self.panel
@@ -96,6 +76,11 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.delete.clicked.connect(self.delete)
         panel.propagate.clicked.connect(self.propagate)
         panel.cancel.clicked.connect(self.cancel)
+        self._runs.said.connect(self._say)
+        self._runs.failed.connect(self._fail)
+        self._runs.changed.connect(self._show_objects)
+        self._runs.progressed.connect(self._show_progress)
+        self._runs.reached.connect(self._follow)
         self.viewer.layers.events.inserted.connect(self._layers_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.destroyed.connect(self._runner.close)
@@ -132,8 +117,7 @@ class SwinLiteMedSAMWidget(QWidget):
         work.edits.stop()
         if work is self._work:
             self._work = None
-            self._runner.cancel()
-            self._asked = None
+            self._runs.cancel()
         self._show_objects()
         self._say(message)
 
@@ -159,7 +143,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self._say(str(error))
             show_warning(str(error))
             return
-        self._work = self._works[image] = _Work(layers, Edits(layers, self._edited, self._warn))
+        self._work = self._works[image] = Work(layers, Edits(layers, self._edited, self._warn))
         if self._work.session.objects:
             return
         self._say("Press New box and draw a rectangle around what you want to segment.")
@@ -186,7 +170,7 @@ class SwinLiteMedSAMWidget(QWidget):
         layers = self._work.layers
         which, mode = _MODES[name]
         if which != "boxes":
-            self._ensure_layers(self._work)
+            self._work.ensure_layers()
         layer = getattr(layers, which)
         if which == "points":
             layers.choose_kind(name)
@@ -223,103 +207,27 @@ class SwinLiteMedSAMWidget(QWidget):
         if len(outside) == len(work.session.objects):
             self._warn("Draw a box on one of the slices first.")
             return
-        self._asked = work, first, last
-        self.panel.show_running(True)
-        self._run_next()
+        self._runs.propagate(work, first, last)
 
     def cancel(self) -> None:
         """Stop a propagation; what is done stays."""
-        if self._asked is not None:
-            self._asked = None
-            self.panel.show_running(False)
-        self._runner.cancel()
+        self._runs.cancel()
 
-    # ---- runs
+    # ---- what runs
 
     def _edited(self) -> None:
         self._show_objects()
-        self._edit_timer.start()
+        self._runs.edited()
 
-    def _run_next(self) -> None:
-        """Start what is to be done next, unless something runs: its end comes back here."""
-        if self._runner.busy or self._closed:
-            return
-        for work in self._works.values():
-            self._ensure_layers(work)
-            work.edits.catch_up()
-            request = work.session.next_request(window_of(work.layers.image))
-            if request is not None:
-                self._run(work, request)
-                return
-        if self._asked is not None:
-            (work, first, last), self._asked = self._asked, None
-            self._run_through(work, first, last)
+    def _show_progress(self, done: int, total: int) -> None:
+        self.panel.show_running(total > 0, total)
+        self.panel.progress.setValue(done)
 
-    def _ensure_layers(self, work: _Work) -> None:
-        if work.session.objects and work.layers.ensure():
-            work.edits.listen()
+    def _follow(self, work: Work, z: int) -> None:
+        if work is self._work and self.panel.follow.isChecked():
+            self._go_to(work, z)
 
-    def _run(self, work: _Work, request: Request) -> None:
-        session = work.session
-
-        def steps() -> "Iterator[Prediction]":
-            yield session.compute(request)
-
-        def accept(prediction: "Prediction") -> None:
-            # a drag or a stroke that goes on while the answer comes must not be painted over
-            work.edits.read_prompts(request.index)
-            item = session.accept(request, prediction)
-            if item is not None:
-                work.layers.show_run(item)
-
-        def end(error: Exception | None) -> None:
-            if error is not None and session.fail(request, str(error)) is not None:
-                self._fail(f"Object {request.id}", error)
-            else:
-                item = session.objects.get(request.id)
-                if item is not None and item.state is State.RUNNING:
-                    session.fail(request, "stopped before it was done")
-                elif error is None:
-                    self._say("Drag a point or paint the scribble to correct the mask.")
-            self._show_objects()
-            self._run_next()
-
-        self._say(f"Segmenting object {request.id} …" if self._predictor.loaded else "Loading the model …")
-        self._show_objects()
-        self._runner.start(steps, accept, end)
-
-    def _run_through(self, work: _Work, first: int, last: int) -> None:
-        session = work.session
-        objects = session.in_range(first, last)
-        steps, total = session.carry(objects, first, last, window_of(work.layers.image))
-        done = 0
-
-        def accept(carried: Carried) -> None:
-            nonlocal done
-            done += 1
-            item = session.accept_step(carried)
-            if item is not None and work is self._work:
-                work.layers.show_step(item, (carried.step.z,))
-                if self.panel.follow.isChecked():
-                    self._go_to(work, carried.step.z)
-            self.panel.progress.setValue(done)
-            self._say(f"Slice {carried.step.z}: {done} of {total}")
-
-        def end(error: Exception | None) -> None:
-            self.panel.show_running(False)
-            if error is not None:
-                self._fail("Propagation", error)
-            elif done < total:
-                self._say(f"Stopped after {done} of {total}; what is done stays.")
-            else:
-                self._say(f"Carried {len(objects)} box{'es' * (len(objects) > 1)} through slices {first} to {last}.")
-            self._show_objects()
-            self._run_next()
-
-        self.panel.show_running(True, total)
-        self._runner.start(steps, accept, end, {"total": total, "desc": "Propagating boxes"})
-
-    def _go_to(self, work: _Work, z: int) -> None:
+    def _go_to(self, work: Work, z: int) -> None:
         image = work.layers.image
         middle = [(side - 1) / 2 for side in work.session.shape]
         axis = self.viewer.dims.ndim - len(middle)
@@ -328,7 +236,7 @@ class SwinLiteMedSAMWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether something runs or is about to."""
-        return self._runner.busy or self._edit_timer.isActive() or self._image_timer.isActive()
+        return self._runs.busy or self._image_timer.isActive()
 
     @property
     def failures(self) -> list[str]:
@@ -374,7 +282,7 @@ class SwinLiteMedSAMWidget(QWidget):
         if self._closed:
             return
         self._closed = True
-        self._runner.close()
+        self._runs.close()
         for work in self._works.values():
             work.edits.stop()
         self._works.clear()

@@ -1,0 +1,170 @@
+"""What runs, and what runs next: one thing at a time, edits first, then the propagation that was asked for."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from .edits import Edits
+from .images import window_of
+from .layers import SessionLayers
+from .objects import Carried, Request, State
+from .session import Session
+from .worker import Runner
+
+if TYPE_CHECKING:
+    from ..predictor import Prediction
+
+DEBOUNCE = 60  # ms between the last edit and the run
+
+
+@dataclass(eq=False)
+class Work:
+    """One image that is being segmented."""
+
+    layers: SessionLayers
+    edits: Edits
+
+    @property
+    def session(self) -> Session:
+        """The image's objects."""
+        return self.layers.session
+
+    def ensure_layers(self) -> None:
+        """Add the layers that the objects need and that are missing."""
+        if self.session.objects and self.layers.ensure():
+            self.edits.listen()
+
+
+class Runs(QObject):
+    """Runs the model on what the works ask for.
+
+    Parameters
+    ----------
+    runner : Runner
+        The one thread that all works share.
+    works : collection of Work
+        Looked at anew each time.
+    """
+
+    said = Signal(str)  # for the user, of what goes on
+    failed = Signal(str, object)  # what, and the exception
+    changed = Signal()  # the objects of a work
+    progressed = Signal(int, int)  # of a propagation: steps done, and in all; 0, 0 at its end
+    reached = Signal(object, int)  # a work, and the slice that was segmented
+
+    def __init__(self, runner: Runner, works: Collection[Work], parent: QObject | None = None):
+        super().__init__(parent)
+        self._runner, self._works = runner, works
+        self._asked: tuple[Work, int, int] | None = None
+        self._closed = False
+        # one edit often comes as several events; the last of them starts the run
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(DEBOUNCE)
+        self._timer.timeout.connect(self._next)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs or is about to."""
+        return self._runner.busy or self._timer.isActive()
+
+    def edited(self) -> None:
+        """Run what waits, once the edits pause."""
+        self._timer.start()
+
+    def propagate(self, work: Work, first: int, last: int) -> None:
+        """Carry the boxes of a work through slices `first` to `last`, after what runs now."""
+        self._asked = work, first, last
+        self.progressed.emit(0, 1)
+        self._next()
+
+    def cancel(self) -> None:
+        """Stop what runs; what is done stays."""
+        if self._asked is not None:
+            self._asked = None
+            self.progressed.emit(0, 0)
+        self._runner.cancel()
+
+    def close(self) -> None:
+        """Stop what runs and start nothing any more."""
+        self._closed = True
+        self._timer.stop()
+        self._runner.close()
+
+    def _next(self) -> None:
+        """Start what is to be done next, unless something runs: its end comes back here."""
+        if self._runner.busy or self._closed:
+            return
+        for work in self._works:
+            work.ensure_layers()
+            work.edits.catch_up()
+            request = work.session.next_request(window_of(work.layers.image))
+            if request is not None:
+                self._run(work, request)
+                return
+        if self._asked is not None:
+            (work, first, last), self._asked = self._asked, None
+            self._run_through(work, first, last)
+
+    def _run(self, work: Work, request: Request) -> None:
+        session = work.session
+
+        def steps() -> "Iterator[Prediction]":
+            yield session.compute(request)
+
+        def accept(prediction: "Prediction") -> None:
+            # a drag or a stroke that goes on while the answer comes must not be painted over
+            work.edits.read_prompts(request.index)
+            item = session.accept(request, prediction)
+            if item is not None:
+                work.layers.show_run(item)
+
+        def end(error: Exception | None) -> None:
+            if error is not None and session.fail(request, str(error)) is not None:
+                self.failed.emit(f"Object {request.id}", error)
+            else:
+                item = session.objects.get(request.id)
+                if item is not None and item.state is State.RUNNING:
+                    session.fail(request, "stopped before it was done")
+                elif error is None:
+                    self.said.emit("Drag a point or paint the scribble to correct the mask.")
+            self.changed.emit()
+            self._next()
+
+        self.said.emit(f"Segmenting object {request.id} …" if session.predictor.loaded else "Loading the model …")
+        self.changed.emit()
+        self._runner.start(steps, accept, end)
+
+    def _run_through(self, work: Work, first: int, last: int) -> None:
+        session = work.session
+        objects = session.in_range(first, last)
+        steps, total = session.carry(objects, first, last, window_of(work.layers.image))
+        done = 0
+
+        def accept(carried: Carried) -> None:
+            nonlocal done
+            done += 1
+            item = session.accept_step(carried)
+            if item is not None and work in self._works:
+                work.layers.show_step(item, (carried.step.z,))
+                self.reached.emit(work, carried.step.z)
+            self.progressed.emit(done, total)
+            self.said.emit(f"Slice {carried.step.z}: {done} of {total}")
+
+        def end(error: Exception | None) -> None:
+            self.progressed.emit(0, 0)
+            if error is not None:
+                self.failed.emit("Propagation", error)
+            elif done < total:
+                self.said.emit(f"Stopped after {done} of {total}; what is done stays.")
+            else:
+                self.said.emit(
+                    f"Carried {len(objects)} box{'es' * (len(objects) > 1)} through slices {first} to {last}."
+                )
+            self.changed.emit()
+            self._next()
+
+        self.progressed.emit(0, total)
+        self._runner.start(steps, accept, end, {"total": total, "desc": "Propagating boxes"})
