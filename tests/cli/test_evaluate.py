@@ -21,7 +21,8 @@ def folders(tmp_path):
 
 
 def table(lines):
-    return {line.split()[0]: [float(word) for word in line.split()[1:]] for line in lines[1:]}
+    """Cases, objects, DSC and NSD by modality."""
+    return {line.split()[0]: [float(word) for word in line.split()[1:5]] for line in lines[1:]}
 
 
 def rows(path):
@@ -123,10 +124,40 @@ def test_impossible_tolerances_are_exit_code_2(command, folders, option):
 
 def test_nothing_to_evaluate_is_exit_code_2(command, folders, tmp_path):
     for arguments, message in (
-        (folders, "holds no npz or PNG files"),
+        (folders, "holds no label files"),
         ((folders[0], tmp_path / "absent"), "no such file or folder"),
         ((tmp_path / "absent", folders[1]), "no such file or folder"),
     ):
         code, out, err = command("evaluate", *arguments)
         assert (code, out, len(err)) == (2, [], 1)
         assert message in err[0]
+
+
+def test_against_another_prediction(command, folders, labels, tmp_path):
+    pred, truth = folders
+    (tmp_path / "other").mkdir()
+    for name in ("CT_1", "CT_2", "MR_1"):
+        np.savez(truth / f"{name}.npz", gts=labels)
+        np.savez(pred / f"{name}.npz", segs=labels)
+        np.savez(tmp_path / "other" / f"{name}.npz", segs=np.where(labels == 1, 1, 0))
+    code, out, err = command("evaluate", pred, truth, "--against", tmp_path / "other", "--html", tmp_path / "r.html")
+    assert (code, err) == (0, [])
+    ct = next(line for line in reversed(out) if line.startswith("CT"))
+    assert ct.split()[1:3] == ["2", "+0.5000"]
+    assert "nan" not in "".join(out[5:])
+    assert "other" in (tmp_path / "r.html").read_text()
+
+
+def test_hausdorff_distances_are_told_except_for_the_mean(command, folders, labels):
+    pred, truth = folders
+    for name in ("CT_1", "MR_1"):
+        np.savez(truth / f"{name}.npz", gts=labels)
+        np.savez(pred / f"{name}.npz", segs=np.roll(labels, 2, axis=0))
+    _, out, _ = command("evaluate", pred, truth)
+    assert [line.split()[5:] for line in out[1:]] == [["2.00"], ["2.00"], []]
+
+
+def test_a_missing_folder_to_compare_with_is_exit_code_2(command, folders, labels, tmp_path):
+    np.savez(folders[1] / "CT_1.npz", gts=labels)
+    code, out, err = command("evaluate", *folders, "--against", tmp_path / "absent")
+    assert (code, out, len(err)) == (2, [], 1)

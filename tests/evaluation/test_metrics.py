@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_swin_litemedsam.evaluation import dice, surface_dice
+from napari_swin_litemedsam.evaluation import dice, hausdorff95, surface_dice
 
 CASES = ["2d_ragged", "2d_same", "2d_shift", "3d_aniso", "3d_iso", "3d_touching_border"]
 
@@ -64,6 +64,8 @@ def test_empty_masks(shape):
     assert dice(empty, empty) == surface_dice(empty, empty) == 1
     assert dice(empty, full) == surface_dice(empty, full) == 0
     assert dice(full, empty) == surface_dice(full, empty) == 0
+    assert hausdorff95(empty, empty) == 0
+    assert hausdorff95(empty, full) == hausdorff95(full, empty) == np.inf
 
 
 @settings(max_examples=50, deadline=None)
@@ -103,3 +105,35 @@ def test_impossible_spacings_are_refused(spacing):
 def test_impossible_tolerances_are_refused(tolerance):
     with pytest.raises(ValueError, match="tolerance"):
         surface_dice(np.ones((3, 3)), np.ones((3, 3)), tolerance=tolerance)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1), (2.5, 0.5)])
+def test_hausdorff_distance_of_shifted_squares(spacing):
+    truth = box(slice(2, 10), slice(2, 10))
+    # three pixels along one axis: the outer side is that far away, and more than 5 % of the outline
+    for axis in (0, 1):
+        assert hausdorff95(truth, np.roll(truth, 3, axis), spacing) == pytest.approx(3 * spacing[axis])
+    assert hausdorff95(truth, truth, spacing) == 0
+
+
+def test_hausdorff_distance_forgives_a_twentieth_of_the_outline():
+    truth = box(slice(2, 32), slice(2, 32), shape=(64, 64))
+    speck = truth | box(slice(55, 56), slice(55, 56), shape=(64, 64))
+    assert hausdorff95(truth, speck) < 1
+    blot = truth | box(slice(50, 58), slice(50, 58), shape=(64, 64))
+    assert hausdorff95(truth, blot) > 20
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([(7, 8), (5, 6, 7)]))
+def test_hausdorff_distance_lies_between_the_smallest_and_the_largest_distance(seed, shape):
+    rng = np.random.default_rng(seed)
+    one, other = (rng.random(shape) < 0.2 for _ in range(2))
+    one.flat[0] = other.flat[-1] = True
+    distance = hausdorff95(one, other)
+    assert distance == hausdorff95(other, one)
+    farthest = 0.0
+    for a, b in ((one, other), (other, one)):
+        pixels, targets = np.argwhere(a), np.argwhere(b)
+        farthest = max(farthest, np.linalg.norm(pixels[:, None] - targets, axis=-1).min(axis=1).max())
+    assert 0 <= distance <= farthest + np.sqrt(len(shape))

@@ -1,81 +1,84 @@
-import csv
+import re
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.evaluation import ObjectScore, modality_of, score_case, summarise, write_csv
-
-
-@pytest.mark.parametrize(
-    ("path", "modality"),
-    [
-        ("CT_abdomen_0001.npz", "CT"),
-        ("3DBox_MR_brain-7.npz", "MR"),
-        ("2D_MICRO_x.npz", "MICRO"),
-        ("Microscope_cell_2.png", "MICRO"),
-        ("2DBox_Dermoscopy_12.npz", "DERM"),
-        ("X-Ray_chest.npz", "XRAY"),
-        ("XRay_chest-3.npz", "XRAY"),
-        ("US/camus/case_7.png", "US"),
-        ("X-ray/teeth/12.png", "XRAY"),
-        ("Fundus_1.npz", "FUNDUS"),
-        ("OCT/retina/images.png", "OCT"),
-        # the file's own name counts before its folders, and words inside words do not
-        ("CT/PET_1.npz", "PET"),
-        ("octopus/12.png", "unknown"),
-        ("case_12.npz", "unknown"),
-    ],
-)
-def test_modality_is_told_by_names(path, modality):
-    assert modality_of(path) == modality
+from napari_swin_litemedsam.evaluation.cases import find_labels, score_files
+from napari_swin_litemedsam.evaluation.report import WORST, write_report
 
 
 @pytest.fixture
-def labels():
-    labels = np.zeros((30, 30), np.uint8)
-    labels[2:10, 2:10] = 1
-    labels[15:25, 15:25] = 7
-    return labels
+def report(tmp_path):
+    """Write a report on fourteen cases, the first with the worst prediction; one is missing in the second."""
+    labels = np.zeros((60, 80), np.uint8)
+    labels[20:40, 20:40] = 1
+    folders = [tmp_path / name for name in ("ours", "theirs", "truth", "images")]
+    for folder in folders:
+        folder.mkdir()
+    for i in range(14):
+        name = f"{'CT' if i % 2 else 'MR'}_{i:02}.npz"
+        np.savez(folders[2] / name, gts=labels, imgs=labels * 100)
+        np.savez(folders[3] / name, imgs=labels * 50)
+        np.savez(folders[0] / name, segs=np.roll(labels, 14 - i, axis=1))
+        if i != 3:
+            np.savez(folders[1] / name, segs=labels)
+
+    def report(*predictions, images=None):
+        truths = find_labels(folders[2])
+        paths = [tmp_path / name for name in predictions]
+        scores = [[s for name, path in truths.items() for s in score_files(name, path, p)] for p in paths]
+        write_report(tmp_path / "report.html", truths, paths, scores, images and tmp_path / images)
+        return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    return report
 
 
-def test_every_object_is_scored(labels):
-    prediction = np.where(labels == 7, 7, 0)
-    scores = score_case("a", "CT", labels, prediction)
-    assert [(s.object, s.dsc, s.nsd) for s in scores] == [(1, 0, 0), (7, 1, 1)]
+def captions(page):
+    return re.findall(r"<figcaption>(.*?) \(", page)
 
 
-def test_missing_predictions_count_as_zero(labels):
-    scores = score_case("a", "CT", labels, None, note="missing")
-    assert [(s.object, s.dsc, s.nsd, s.note) for s in scores] == [(1, 0, 0, "missing"), (7, 0, 0, "missing")]
+def test_the_report_needs_no_other_file(report):
+    page = report("ours")
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "<script" not in page
 
 
-def test_spacing_counts_for_volumes_alone(labels):
-    shifted = np.roll(labels, 2, axis=1)
-    flat = [score_case("a", "CT", labels, shifted, [9, 9], 2)[0].nsd, score_case("a", "CT", labels, shifted)[0].nsd]
-    assert flat[0] == flat[1]
-    volume = labels[None].repeat(4, axis=0), shifted[None].repeat(4, axis=0)
-    near = score_case("a", "CT", *volume, [1, 1, 1])[0].nsd
-    far = score_case("a", "CT", *volume, [1, 9, 9])[0].nsd
-    assert near == 1
-    assert far < near
+def test_the_worst_cases_are_shown_worst_first(report):
+    shown = captions(report("ours"))
+    assert len(shown) == WORST
+    assert [name[-2:] for name in shown] == [f"{i:02}" for i in range(WORST)]
 
 
-def test_means_are_over_cases_of_means_over_objects():
-    scores = [
-        ObjectScore("a", "CT", 1, 1.0, 0.8),
-        ObjectScore("a", "CT", 2, 0.5, 0.4),
-        ObjectScore("b", "CT", 1, 0.25, 0.2),
-        ObjectScore("c", "MR", 1, 0.1, 0.3),
-    ]
-    ct, mr = summarise(scores)
-    assert (ct.modality, ct.cases, ct.objects) == ("CT", 2, 3)
-    assert ct.dsc == pytest.approx(0.5)
-    assert ct.nsd == pytest.approx(0.4)
-    assert (mr.modality, mr.cases, mr.objects, mr.dsc, mr.nsd) == ("MR", 1, 1, 0.1, 0.3)
+def test_tables_hold_each_modality_and_the_mean(report):
+    page = report("ours")
+    rows = re.findall(r"<tr(?: class=mean)?><td>(\w+)</td><td>(\d+)</td><td>(\d+)</td>", page)
+    assert rows == [("CT", "7", "7"), ("MR", "7", "7"), ("mean", "14", "14")]
+    assert "Difference" not in page
 
 
-def test_csv_has_a_row_per_object(tmp_path):
-    write_csv(tmp_path / "deep" / "report.csv", [ObjectScore("a, b", "CT", 1, 0.5, 0.25, "note")])
-    with open(tmp_path / "deep" / "report.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert rows == [{"case": "a, b", "modality": "CT", "object": "1", "dsc": "0.5", "nsd": "0.25", "note": "note"}]
+def test_a_comparison_tells_both_and_their_difference(report):
+    page = report("theirs", "ours")
+    assert "Difference: theirs minus ours" in page
+    assert "MR_02" in page
+    better = re.findall(
+        r"<tr><td>CT</td><td>7</td>.*?<td>(\d+)</td><td>(\d+)</td><td>", page[page.index("Difference") :]
+    )
+    assert better == [("6", "1")], "all but the missing case"
+    assert "<li>CT_03: CT_03: prediction missing</li>" in page
+
+
+def test_images_may_lie_elsewhere_or_nowhere(report):
+    with_own, with_other, without = report("ours"), report("ours", images="images"), report("ours", images="truth/none")
+    assert len({with_own, with_other, without}) == 3
+
+
+def test_names_cannot_break_the_page(tmp_path):
+    labels = np.ones((9, 9), np.uint8)
+    np.savez(tmp_path / "a&b.npz", gts=labels)
+    scores = score_files(PurePath("a&b"), tmp_path / "a&b.npz", tmp_path / "<none>")
+    write_report(tmp_path / "r.html", {PurePath("a&b"): tmp_path / "a&b.npz"}, [Path("<none>")], [scores])
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<none>" not in page
+    assert "a&amp;b" in page

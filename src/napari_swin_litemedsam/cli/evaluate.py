@@ -3,22 +3,33 @@
 import argparse
 import math
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-from numpy.typing import NDArray
-
-from ..evaluation.report import ObjectScore, modality_of, score_case, summarise, write_csv
-from ..io.npz import CaseError, read_labels
-
-_SUFFIXES = (".npz", ".png")
+if TYPE_CHECKING:
+    from ..evaluation import Comparison, ObjectScore, Summary
 
 
 def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     """Add the subcommand."""
-    parser = subparsers.add_parser("evaluate", help="score predicted labels: DSC and NSD per object and modality")
-    parser.add_argument("prediction", type=Path, metavar="PRED", help="folder of npz (segs) or label PNG, or one file")
-    parser.add_argument("truth", type=Path, metavar="TRUTH", help="folder of npz (gts) or label PNG, or one file")
+    parser = subparsers.add_parser("evaluate", help="score predicted labels: DSC, NSD and HD95 per object and modality")
+    parser.add_argument(
+        "prediction", type=Path, metavar="PRED", help="folder of npz (segs) or label files, or one file"
+    )
+    parser.add_argument("truth", type=Path, metavar="TRUTH", help="folder of npz (gts) or label files, or one file")
     parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="write every object's scores there")
+    parser.add_argument(
+        "--html", type=Path, metavar="HTML", help="write a report with charts and the worst cases there"
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="OTHER", help="another prediction to compare with, case by case"
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="images for the pictures of the report; by default those (imgs) in TRUTH",
+    )
     parser.add_argument(
         "--tolerance",
         type=float,
@@ -33,80 +44,64 @@ def run(args: argparse.Namespace) -> int:
     """Score and print; returns 1 if a file was missing or broken."""
     if not (math.isfinite(args.tolerance) and args.tolerance >= 0):
         raise ValueError(f"the tolerance must be a number of 0 or more, not {args.tolerance}")
-    for path in (args.prediction, args.truth):
+    from ..evaluation import compare, summarise, write_csv
+    from ..evaluation.cases import CaseError, find_labels
+
+    predictions = [path for path in (args.prediction, args.against) if path]
+    for path in predictions:
         if not path.exists():
             raise CaseError(f"{path}: no such file or folder")
-    single = args.truth.is_file()
-    truths = [args.truth] if single else sorted(p for s in _SUFFIXES for p in args.truth.rglob(f"*{s}"))
-    if not truths:
-        raise CaseError(f"{args.truth}: holds no npz or PNG files")
-    scores: list[ObjectScore] = []
-    failures = 0
-    for truth in truths:
-        name = truth.relative_to(truth.parent if single else args.truth)
-        prediction = args.prediction if single and args.prediction.is_file() else _counterpart(args.prediction, name)
-        try:
-            case = _score(name, truth, prediction, args.tolerance)
-        except CaseError as error:
-            # without the truth there is nothing to count
-            failures += 1
-            print(error, file=sys.stderr)
-            continue
-        scores += case
-        if problem := next((score.note for score in case if score.note), ""):
-            failures += 1
-            print(problem, file=sys.stderr)
-    if not scores:
+    truths = find_labels(args.truth)
+    failures: list[str] = []
+    scores = [_score(truths, path, args.tolerance, failures) for path in predictions]
+    if not scores[0]:
         raise CaseError(f"{args.truth}: holds no labelled object that can be read")
+    for failure in dict.fromkeys(failures):
+        print(failure, file=sys.stderr)
     if args.output:
-        write_csv(args.output, scores)
-    print(f"{'modality':<10}{'cases':>7}{'objects':>9}{'DSC':>8}{'NSD':>8}")
-    summaries = summarise(scores)
-    for row in summaries:
-        print(f"{row.modality:<10}{row.cases:>7}{row.objects:>9}{row.dsc:>8.4f}{row.nsd:>8.4f}")
-    if len(summaries) > 1:
-        means = [sum(getattr(row, key) for row in summaries) / len(summaries) for key in ("dsc", "nsd")]
-        totals = [sum(getattr(row, key) for row in summaries) for key in ("cases", "objects")]
-        print(f"{'mean':<10}{totals[0]:>7}{totals[1]:>9}{means[0]:>8.4f}{means[1]:>8.4f}")
+        write_csv(args.output, scores[0])
+    _print_summaries(summarise(scores[0]))
+    if args.against:
+        print(f"\ndifference to {args.against} (first minus second, with 95 % intervals)")
+        _print_comparisons(compare(*scores))
+    if args.html:
+        from ..evaluation.report import write_report
+
+        write_report(args.html, truths, predictions, scores, args.images, args.tolerance)
     return 1 if failures else 0
 
 
-def _counterpart(folder: Path, name: Path) -> Path | None:
-    """The prediction for a truth file: at the same place under its folder, or by name at its top."""
-    for stem in dict.fromkeys((name.with_suffix(""), Path(name.stem))):
-        for suffix in _SUFFIXES:
-            # not with_suffix: names may hold dots
-            path = folder / stem.parent / f"{stem.name}{suffix}"
-            if path.is_file():
-                return path
-    return None
+def _score(
+    truths: dict[PurePath, Path], predictions: Path, tolerance: float, failures: list[str]
+) -> "list[ObjectScore]":
+    """Score all cases; what went wrong is added to `failures`."""
+    from ..evaluation.cases import CaseError, score_files
+
+    scores: list[ObjectScore] = []
+    for name, path in truths.items():
+        try:
+            case = score_files(name, path, predictions, tolerance)
+        except CaseError as error:
+            # without the truth there is nothing to count
+            failures.append(str(error))
+            continue
+        scores += case
+        failures += dict.fromkeys(f"{score.note}, counted as 0" for score in case if score.note)
+    return scores
 
 
-def _score(name: Path, truth_path: Path, path: Path | None, tolerance: float) -> list[ObjectScore]:
-    case, modality = name.with_suffix("").as_posix(), modality_of(truth_path)
-    truth, spacing = _read(truth_path, "gts")
-    if spacing is not None and len(spacing) != truth.ndim:
-        spacing = None
-    if path is None:
-        return score_case(case, modality, truth, None, note=f"{case}: prediction missing, counted as 0")
-    try:
-        prediction, _ = _read(path, "segs")
-        if prediction.shape != truth.shape:
-            raise CaseError(f"{path}: shape {prediction.shape} instead of {truth.shape}")
-    except CaseError as error:
-        return score_case(case, modality, truth, None, note=f"{error}, counted as 0")
-    return score_case(case, modality, truth, prediction, spacing, tolerance)
+def _print_summaries(rows: "list[Summary]") -> None:
+    print(f"{'modality':<10}{'cases':>7}{'objects':>9}{'DSC':>8}{'NSD':>8}{'HD95':>9}")
+    for row in rows:
+        distance = f"{row.hd95:>9.2f}" if math.isfinite(row.hd95) else ""
+        print(f"{row.modality:<10}{row.cases:>7}{row.objects:>9}{row.dsc:>8.4f}{row.nsd:>8.4f}{distance}")
 
 
-def _read(path: Path, key: str) -> tuple[NDArray, NDArray | None]:
-    if path.suffix == ".npz":
-        return read_labels(path, key)
-    from skimage.io import imread
-
-    try:
-        labels = imread(path)
-    except Exception as error:  # the image libraries behind imread raise whatever they like
-        raise CaseError(f"{path}: not a readable image ({type(error).__name__})") from error
-    if labels.ndim != 2 or labels.dtype.kind not in "bui":
-        raise CaseError(f"{path}: a label image has one channel of whole numbers, not shape {labels.shape}")
-    return labels, None
+def _print_comparisons(rows: "list[Comparison]") -> None:
+    print(f"{'modality':<10}{'cases':>7}{'DSC':>9}{'':19}{'NSD':>9}{'':19}{'better':>7}{'worse':>7}{'p':>8}")
+    for row in rows:
+        cells = [
+            f"{value:>+9.4f}{'' if math.isnan(low) else f'  [{low:+.4f},{high:+.4f}]':<19}"
+            for value, (low, high) in ((row.dsc, row.dsc_interval), (row.nsd, row.nsd_interval))
+        ]
+        print(f"{row.modality:<10}{row.cases:>7}{cells[0]}{cells[1]}{row.better:>7}{row.worse:>7}{row.p:>8.3f}")

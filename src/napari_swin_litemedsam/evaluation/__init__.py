@@ -1,6 +1,20 @@
 """Scores of segmentations, as the challenge computes them."""
 
-from .metrics import dice, surface_dice
-from .report import ObjectScore, Summary, modality_of, score_case, summarise, write_csv
+from .metrics import dice, hausdorff95, surface_dice
+from .scores import ObjectScore, modality_of, score_case, write_csv
+from .statistics import Comparison, Summary, compare, mean_interval, summarise
 
-__all__ = ["ObjectScore", "Summary", "dice", "modality_of", "score_case", "summarise", "surface_dice", "write_csv"]
+__all__ = [
+    "Comparison",
+    "ObjectScore",
+    "Summary",
+    "compare",
+    "dice",
+    "hausdorff95",
+    "mean_interval",
+    "modality_of",
+    "score_case",
+    "summarise",
+    "surface_dice",
+    "write_csv",
+]

@@ -1,137 +1,197 @@
-"""Scores of whole folders: objects, cases, modalities."""
+"""One HTML file that shows how good predictions are: tables, charts, and the worst cases as pictures."""
 
-import csv
+import math
 import os
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import PurePath
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path, PurePath
 
 from ..io.files import replacing
-from .metrics import dice, surface_dice
+from .cases import CaseError, counterpart, read, read_image, read_prediction
+from .charts import box_plots, scatter
+from .pictures import PREDICTIONS, TRUTH, picture
+from .scores import ObjectScore
+from .statistics import Interval, case_means, compare, summarise
 
-# how file and folder names begin -> the modality's name in the report
-_MODALITIES = {
-    "ct": "CT",
-    "derm": "DERM",
-    "endo": "ENDO",
-    "fundus": "FUNDUS",
-    "mammo": "MAMMO",
-    "micro": "MICRO",
-    "mr": "MR",
-    "oct": "OCT",
-    "pet": "PET",
-    "us": "US",
-    "ultrasound": "US",
-    "x-ray": "XRAY",
-    "xray": "XRAY",
-    "xr": "XRAY",
-}
-# words that go on after the short name: Dermoscopy, Microscope, ...; the others must stand alone
-_OPEN_ENDED = ("derm", "endo", "mammo", "micro")
-UNKNOWN = "unknown"
+WORST = 12
+_STYLE = """
+body { font: 15px/1.5 sans-serif; color: #222; max-width: 800px; margin: 2em auto; padding: 0 1em }
+h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child { text-align: left } thead th { border-bottom: 2px solid #888 }
+tbody tr.mean { font-weight: bold } small, .interval { color: #777; font-size: .82em }
+.interval { display: block; white-space: nowrap }
+.worst { display: grid; grid-template-columns: repeat(3, 1fr); gap: 1em }
+figure { margin: 0 } figure svg { width: 100%; height: auto; background: #606060 }
+figcaption { font-size: .8em; overflow-wrap: anywhere } svg { max-width: 100%; height: auto }
+"""
 
 
-@dataclass(frozen=True)
-class ObjectScore:
-    """DSC and NSD of one object; `note` says why there was nothing to score."""
-
-    case: str
-    modality: str
-    object: int
-    dsc: float
-    nsd: float
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Means of a modality: over its cases, of the mean over each case's objects, as in the challenge."""
-
-    modality: str
-    cases: int
-    objects: int
-    dsc: float
-    nsd: float
-
-
-def modality_of(path: str | os.PathLike) -> str:
-    """Tell the modality by a file's name (``CT_abdomen_1.npz``, ``2DBox_MR-7.npz``) or else its folders."""
-    parts = PurePath(path).parts
-    for part in reversed(parts):
-        lowered = part.lower()
-        words = [lowered, *re.split(r"[_. ]|(?<!x)-", lowered)]
-        for word in words:
-            if word in _MODALITIES:
-                return _MODALITIES[word]
-            for start in _OPEN_ENDED:
-                if word.startswith(start):
-                    return _MODALITIES[start]
-    return UNKNOWN
-
-
-def score_case(
-    case: str,
-    modality: str,
-    truth: NDArray,
-    prediction: NDArray | None,
-    spacing: Sequence[float] | NDArray | None = None,
+def write_report(
+    path: str | os.PathLike,
+    truths: Mapping[PurePath, Path],
+    predictions: Sequence[Path],
+    scores: Sequence[Sequence[ObjectScore]],
+    images: Path | None = None,
     tolerance: float = 2,
-    note: str = "",
-) -> list[ObjectScore]:
-    """Score every object of a case.
+) -> None:
+    """Write the report; the file appears only when complete and needs no other.
 
     Parameters
     ----------
-    case, modality : str
-        As they shall appear in the report.
-    truth : array
-        Label ids, 0 for background.
-    prediction : array or None
-        Label ids of the same objects; None counts as nothing found.
-    spacing : sequence of float, optional
-        Of a volume; images count in pixels, as in the challenge.
+    path : path-like
+        Of the HTML file.
+    truths : mapping
+        Files by case, as from `find_labels`.
+    predictions : sequence of paths
+        The prediction and, for a comparison, another one.
+    scores : sequence of sequences of ObjectScore
+        Of each prediction.
+    images : Path, optional
+        Folder of the images that the pictures show; by default those in the truth's files.
     tolerance : float
-        Of the NSD.
-    note : str
-        Kept with the scores.
+        Of the NSD, as it was scored.
     """
-    ids = np.unique(truth)
-    ids = ids[ids != 0].tolist()
-    if prediction is None:
-        return [ObjectScore(case, modality, i, 0.0, 0.0, note) for i in ids]
-    sides = spacing if truth.ndim == 3 else None
-    scores = []
-    for i in ids:
-        pair = truth == i, prediction == i
-        scores.append(ObjectScore(case, modality, i, dice(*pair), surface_dice(*pair, sides, tolerance), note))
-    return scores
-
-
-def summarise(scores: Iterable[ObjectScore]) -> list[Summary]:
-    """Means per modality, sorted by name."""
-    cases: dict[str, dict[str, list[ObjectScore]]] = defaultdict(lambda: defaultdict(list))
-    for score in scores:
-        cases[score.modality][score.case].append(score)
-    return [
-        Summary(
-            modality,
-            len(by_case),
-            sum(map(len, by_case.values())),
-            float(np.mean([np.mean([s.dsc for s in case]) for case in by_case.values()])),
-            float(np.mean([np.mean([s.nsd for s in case]) for case in by_case.values()])),
-        )
-        for modality, by_case in sorted(cases.items())
+    names = _names(predictions)
+    parts = [
+        "<h1>Evaluation</h1>",
+        _introduction(predictions, scores[0], tolerance),
+        "<h2>Scores per modality</h2>",
+        _score_table(scores, names),
     ]
+    if len(scores) > 1:
+        parts += [f"<h2>Difference: {escape(names[0])} minus {escape(names[1])}</h2>", _comparison_table(scores)]
+    failed = {s.case: s.note for s in scores[0] if s.note}
+    if failed:
+        parts += ["<h2>Cases without a usable prediction</h2>", "<ul>"]
+        parts += [f"<li>{escape(case)}: {escape(note)}</li>" for case, note in failed.items()] + ["</ul>"]
+    parts += [
+        "<h2>DSC of the objects per modality</h2>",
+        _boxes(scores, names),
+        "<h2>DSC against object size</h2>",
+        _sizes(scores[0]),
+        "<h2>The worst cases</h2>",
+        f'<p><span style="color:{TRUTH}">&#9632;</span> truth'
+        + "".join(
+            f' &ensp;<span style="color:{colour}">&#9632;</span> {escape(name)}, dashed'
+            for name, colour in zip(names, PREDICTIONS, strict=False)
+        )
+        + "; volumes at the slice with the most errors.</p>",
+        '<div class="worst">',
+        *_worst(truths, predictions, scores[0], images),
+        "</div>",
+    ]
+    body = "\n".join(parts)
+    page = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n'
+        f"<body>\n{body}\n</body></html>\n"
+    )
+    with replacing(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
 
 
-def write_csv(path: str | os.PathLike, scores: Iterable[ObjectScore]) -> None:
-    """Write one row per object; the file appears only when complete."""
-    with replacing(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(ObjectScore)])
-        writer.writeheader()
-        writer.writerows(asdict(score) for score in scores)
+def _introduction(predictions: Sequence[Path], scores: Sequence[ObjectScore], tolerance: float) -> str:
+    names = " against ".join(f"<b>{escape(str(path))}</b>" for path in predictions)
+    return (
+        f"<p>{len(scores)} objects in {len({s.case for s in scores})} cases; prediction {names}.</p>"
+        f"<p><small>DSC and NSD (tolerance {tolerance:g}) in per cent; HD95 in pixels or, with spacing, millimetres. "
+        "Means are over cases, of means over their objects; brackets hold 95 % by resampling cases. What was not found "
+        "or not readable counts as 0 and, in HD95, as the image's diagonal.</small></p>"
+    )
+
+
+def _names(predictions: Sequence[Path]) -> list[str]:
+    names = [path.name or str(path) for path in predictions]
+    return names if len(set(names)) == len(names) else [str(path) for path in predictions]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows of HTML cells; the mean's row is set off."""
+    lines = [f"<tr{' class=mean' if row[0] == 'mean' else ''}>" + "".join(f"<td>{c}</td>" for c in row) for row in rows]
+    return (
+        "<table><thead><tr>"
+        + "".join(f"<th>{c}</th>" for c in head)
+        + "</tr></thead><tbody>"
+        + "\n".join(lines)
+        + "</tbody></table>"
+    )
+
+
+def _per_cent(value: float, interval: Interval, sign: str = "") -> str:
+    low, high = (format(100 * end, f"{sign}.1f") for end in interval)
+    bracket = f'<span class="interval">[{low}, {high}]</span>' if math.isfinite(interval[0]) else ""
+    return format(100 * value, f"{sign}.2f") + bracket
+
+
+def _score_table(scores: Sequence[Sequence[ObjectScore]], names: Sequence[str]) -> str:
+    summaries = [summarise(group) for group in scores]
+    head = ["Modality", "cases", "objects"]
+    for name in names:
+        prefix = f"{escape(name)}<br>" if len(names) > 1 else ""
+        head += [f"{prefix}DSC", f"{prefix}NSD", f"{prefix}HD95"]
+    rows = []
+    for same in zip(*summaries, strict=True):
+        row = [same[0].modality, str(same[0].cases), str(same[0].objects)]
+        for s in same:
+            distance = f"{s.hd95:.2f}" if math.isfinite(s.hd95) else ""
+            row += [_per_cent(s.dsc, s.dsc_interval), _per_cent(s.nsd, s.nsd_interval), distance]
+        rows.append(row)
+    return _table(head, rows)
+
+
+def _comparison_table(scores: Sequence[Sequence[ObjectScore]]) -> str:
+    head = ["Modality", "cases", "DSC", "NSD", "better", "worse", "p"]
+    note = "Paired by case; better and worse count cases by DSC; p: Wilcoxon's signed-rank test of DSC."
+    rows = [
+        [
+            c.modality,
+            str(c.cases),
+            _per_cent(c.dsc, c.dsc_interval, "+"),
+            _per_cent(c.nsd, c.nsd_interval, "+"),
+            str(c.better),
+            str(c.worse),
+            f"{c.p:.3f}" if c.p >= 0.001 else "&lt; 0.001",
+        ]
+        for c in compare(scores[0], scores[1])
+    ]
+    return _table(head, rows) + f"<p><small>{note}</small></p>"
+
+
+def _boxes(scores: Sequence[Sequence[ObjectScore]], names: Sequence[str]) -> str:
+    rows = {
+        modality: [[s.dsc for s in group if s.modality == modality] for group in scores]
+        for modality in sorted({s.modality for s in scores[0]})
+    }
+    return box_plots(rows, names, "DSC")
+
+
+def _sizes(scores: Sequence[ObjectScore]) -> str:
+    groups = {}
+    for modality in sorted({s.modality for s in scores}):
+        same = [s for s in scores if s.modality == modality]
+        told = [f"{s.case}, object {s.object}: {s.dsc:.3f}" for s in same]
+        groups[modality] = [s.pixels for s in same], [s.dsc for s in same], told
+    return scatter(groups, "size of the object in pixels", "DSC")
+
+
+def _worst(
+    truths: Mapping[PurePath, Path], predictions: Sequence[Path], scores: Sequence[ObjectScore], images: Path | None
+) -> Iterable[str]:
+    """A figure for each of the cases with the lowest DSC."""
+    means = {case: (modality, *m) for modality, cases in case_means(scores).items() for case, m in cases.items()}
+    for case in sorted(means, key=lambda case: means[case][1])[:WORST]:
+        modality, dsc, nsd, _ = means[case]
+        name = PurePath(case)
+        truth = read(truths[name], "gts")
+        drawn = []
+        for folder in predictions:
+            try:
+                path = counterpart(folder, name)
+                drawn.append(None if path is None else read_prediction(path, truth))
+            except CaseError:
+                drawn.append(None)
+        image = read_image(name, truths[name], images, truth.ids.shape)
+        caption = f"{case} ({modality}): DSC {100 * dsc:.1f}, NSD {100 * nsd:.1f}"
+        yield f"<figure>{picture(image, truth.ids, drawn, caption)}<figcaption>{escape(caption)}</figcaption></figure>"
