@@ -10,8 +10,16 @@ from napari.utils.interactions import mouse_move_callbacks, mouse_press_callback
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QThreadPool
 
+from napari_swin_litemedsam.plugin.planes import Plane
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
 from napari_swin_litemedsam.predictor import Prediction, clip_box
+
+FLAT = Plane((None, None))  # of an image without depth
+
+
+def axial(z):
+    """A slice of a volume."""
+    return Plane((z, None, None), axis=0)
 
 
 class FakePredictor:

@@ -9,6 +9,8 @@ from napari_swin_litemedsam.model import SwinLiteMedSAM
 from napari_swin_litemedsam.plugin import demo, widget
 from napari_swin_litemedsam.predictor import Predictor
 
+from .conftest import axial
+
 
 def test_shows_a_mask_of_the_real_network(viewer, monkeypatch, settle):
     # its weights do not matter here, so that the test holds for any of them
@@ -19,7 +21,7 @@ def test_shows_a_mask_of_the_real_network(viewer, monkeypatch, settle):
     settle(panel)
     assert not panel.failures
     item = panel._work.session.objects[1]
-    assert item.index == (8,)
+    assert item.plane == axial(8)
     assert np.isfinite(item.iou)
     np.testing.assert_array_equal(viewer.layers["Thigh MR scribble"].data[8] == 1, item.scribble)
     y0, x0, y1, x1 = item.box

@@ -3,10 +3,13 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_swin_litemedsam.plugin.edits import Edits
-from napari_swin_litemedsam.plugin.layers import SessionLayers, rectangle
+from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 
+from .conftest import axial
+
 BOX = (2.0, 3.0, 9.0, 12.0)
+SLICE = axial(1)
 
 
 class Desk:
@@ -27,8 +30,8 @@ class Desk:
             self.layers.show_run(self.session.accept(request, self.session.compute(request)))
         self.edited.clear()
 
-    def draw(self, box=BOX, index=(1,)):
-        self.layers.boxes.add_rectangles(rectangle(box, index))
+    def draw(self, box=BOX, plane=SLICE):
+        self.layers.boxes.add_rectangles(plane.rectangle(box))
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ class TestBoxes:
     def test_one_becomes_an_object_with_its_number(self, predictor):
         desk = Desk(predictor)
         desk.draw()
-        assert desk.session.objects[1].index == (1,)
+        assert desk.session.objects[1].plane == axial(1)
         assert desk.session.objects[1].box == BOX
         assert desk.layers.boxes.features["object"].tolist() == [1]
         assert len(desk.edited) == 1
@@ -62,12 +65,12 @@ class TestBoxes:
 
     def test_one_across_slices_counts_on_the_middle_one(self, desk):
         desk.layers.boxes.add_rectangles(np.array([[0, 2, 5], [0, 9, 5], [2, 9, 8], [2, 2, 8]]))
-        assert desk.session.objects[2].index == (1,)
+        assert desk.session.objects[2].plane == axial(1)
         assert "several" in desk.warnings[0]
 
     def test_one_off_the_volume_counts_on_its_nearest_slice(self, desk):
-        desk.draw(index=(9,))
-        assert desk.session.objects[2].index == (3,)
+        desk.draw(plane=axial(9))
+        assert desk.session.objects[2].plane == axial(3)
 
     def test_positions_go_through_the_world(self, predictor):
         desk = Desk(predictor, scale=(3, 2, 2), translate=(0, 10, 20))

@@ -3,10 +3,13 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_swin_litemedsam.plugin.images import GEOMETRY, UnsupportedImageError
-from napari_swin_litemedsam.plugin.layers import SessionLayers, rectangle
+from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 
+from .conftest import axial
+
 BOX = (2.0, 3.0, 9.0, 12.0)
+SLICE = axial(1)
 
 
 @pytest.fixture
@@ -23,9 +26,9 @@ def make(model, predictor):
     return do
 
 
-def run(layers, index=(1,), box=BOX):
+def run(layers, plane=SLICE, box=BOX):
     session = layers.session
-    item = session.add_box(index, box)
+    item = session.add_box(plane, box)
     layers.ensure()
     request = session.next_request(None)
     session.accept(request, session.compute(request))
@@ -59,8 +62,8 @@ def test_adding_layers_keeps_the_selection(make, model):
 def test_all_lie_where_the_image_lies(make, geometry):
     layers = make(**geometry)
     item = run(layers)
-    item.carried[2,] = BOX
-    layers.show_step(item, (2,))
+    item.carried[axial(2)] = BOX
+    layers.show_step(item, axial(2))
     assert len(layers.own()) == 5
     for layer in layers.own():
         np.testing.assert_allclose(layer.data_to_world((1, 5, 7)), layers.image.data_to_world((1, 5, 7)))
@@ -102,7 +105,7 @@ def test_points_keep_their_colours(make):
 
 def test_other_objects_keep_their_points(make):
     layers = make()
-    first, second = run(layers), run(layers, (2,), (1, 1, 8, 8))
+    first, second = run(layers), run(layers, axial(2), (1, 1, 8, 8))
     layers.show_run(first)
     assert sorted(layers.points.features["object"]) == [1] * 4 + [2] * 4
     assert set(layers.points.data[layers.points.features["object"] == second.id][:, 0]) == {2}
@@ -112,18 +115,18 @@ def test_carried_boxes_are_shown_once_a_slice(make):
     layers = make()
     item = run(layers)
     for box in (BOX, (4.0, 4.0, 8.0, 8.0)):
-        item.carried[2,] = box
-        layers.show_step(item, (2,))
-    np.testing.assert_array_equal(layers.carried.data, [rectangle(box, (2,))])
+        item.carried[axial(2)] = box
+        layers.show_step(item, axial(2))
+    np.testing.assert_array_equal(layers.carried.data, [axial(2).rectangle(box)])
     assert not layers.carried.editable
 
 
 def test_a_removed_object_leaves_nothing(make):
     layers = make()
     run(layers)
-    item = run(layers, (2,), (1, 1, 8, 8))
-    item.carried[3,] = BOX
-    layers.show_step(item, (3,))
+    item = run(layers, axial(2), (1, 1, 8, 8))
+    item.carried[axial(3)] = BOX
+    layers.show_step(item, axial(3))
     layers.show(layers.session.remove(2))
     assert set(np.unique(layers.masks.data)) == {0, 1}
     assert set(np.unique(layers.scribble.data)) == {0, 1}
@@ -143,7 +146,7 @@ def test_a_forgotten_layer_is_made_again_with_what_it_showed(make, model):
 def test_new_points_and_strokes_belong_to_the_current_object(make):
     layers = make()
     run(layers)
-    run(layers, (2,), (1, 1, 8, 8))
+    run(layers, axial(2), (1, 1, 8, 8))
     layers.session.current = 1
     layers.choose_kind("negative")
     assert layers.scribble.selected_label == 1

@@ -2,6 +2,8 @@ import numpy as np
 
 from napari_swin_litemedsam.plugin.objects import BoxObject, Patch, State
 
+from .conftest import FLAT
+
 
 def test_a_patch_restores_its_mask():
     mask = np.zeros((9, 11), bool)
@@ -28,6 +30,6 @@ def test_an_empty_patch_paints_nothing():
 
 
 def test_waiting_outdates_what_runs():
-    item = BoxObject(1, (), (0, 0, 1, 1), state=State.FAILED, message="why")
+    item = BoxObject(1, FLAT, (0, 0, 1, 1), state=State.FAILED, message="why")
     item.wait()
     assert (item.state, item.message, item.version) == (State.WAITING, "", 1)

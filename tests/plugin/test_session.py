@@ -5,6 +5,8 @@ from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.objects import State
 from napari_swin_litemedsam.plugin.session import Session
 
+from .conftest import FLAT, axial
+
 BOX = (10.0, 20.0, 30.0, 50.0)
 
 
@@ -24,7 +26,7 @@ def run(session, window=None):
 
 
 def carry(session, first=0, last=4):
-    steps, total = session.carry(session.in_range(first, last), first, last, None)
+    steps, total = session.carry(session.in_range(axial(0), first, last), first, last, None)
     carried = list(steps())
     assert len(carried) == total
     for step in carried:
@@ -34,22 +36,22 @@ def carry(session, first=0, last=4):
 
 class TestObjects:
     def test_ids_count_from_one(self, session):
-        assert [session.add_box((1,), BOX).id for _ in range(3)] == [1, 2, 3]
+        assert [session.add_box(axial(1), BOX).id for _ in range(3)] == [1, 2, 3]
         assert session.current == 3
 
     def test_ids_in_use_are_not_given_again(self, session):
         for _ in range(3):
-            session.add_box((1,), BOX)
+            session.add_box(axial(1), BOX)
         session.remove(1)
-        assert session.add_box((1,), BOX).id == 4
+        assert session.add_box(axial(1), BOX).id == 4
 
     def test_an_old_id_comes_back_if_it_is_free(self, session):
-        assert session.add_box((1,), BOX, 5).id == 5
-        assert session.add_box((1,), BOX, 5).id == 6
+        assert session.add_box(axial(1), BOX, 5).id == 5
+        assert session.add_box(axial(1), BOX, 5).id == 6
 
     def test_removing_the_current_one_turns_to_another(self, session):
-        session.add_box((1,), BOX)
-        session.add_box((1,), BOX)
+        session.add_box(axial(1), BOX)
+        session.add_box(axial(1), BOX)
         session.remove(2)
         assert session.current == 1
         session.remove(1)
@@ -59,27 +61,27 @@ class TestObjects:
 class TestRequests:
     def test_none_without_edits(self, session):
         assert session.next_request(None) is None
-        session.add_box((1,), BOX)
+        session.add_box(axial(1), BOX)
         run(session)
         assert session.next_request(None) is None
 
     def test_the_current_object_comes_first(self, session):
-        session.add_box((1,), BOX)
-        session.add_box((1,), BOX)
+        session.add_box(axial(1), BOX)
+        session.add_box(axial(1), BOX)
         session.current = 1
         assert session.next_request(None).id == 1
 
     def test_generated_prompts_are_kept(self, session):
-        item = session.add_box((1,), BOX)
+        item = session.add_box(axial(1), BOX)
         run(session)
         assert item.state is State.DONE
         assert item.iou == 0.9
         assert len(item.points) == 4
         assert item.scribble[20, 30]
-        assert item.masks[1,].box == BOX
+        assert item.masks[axial(1)].box == BOX
 
     def test_edited_prompts_are_passed_as_given(self, session):
-        session.add_box((1,), BOX)
+        session.add_box(axial(1), BOX)
         run(session)
         session.edit_points(1, [[12, 22]], [1])
         request = session.next_request(None)
@@ -87,37 +89,37 @@ class TestRequests:
         assert request.scribble is None
 
     def test_an_outdated_answer_is_refused(self, session):
-        item = session.add_box((1,), BOX)
+        item = session.add_box(axial(1), BOX)
         request = session.next_request(None)
-        session.move_box(1, (1,), (0, 0, 5, 5))
+        session.move_box(1, axial(1), (0, 0, 5, 5))
         assert session.accept(request, session.compute(request)) is None
         assert item.state is State.WAITING
         assert not item.masks
 
     def test_an_answer_to_a_removed_object_is_refused(self, session):
-        session.add_box((1,), BOX)
+        session.add_box(axial(1), BOX)
         request = session.next_request(None)
         session.remove(1)
         assert session.accept(request, session.compute(request)) is None
         assert session.fail(request, "gone") is None
 
     def test_a_failure_keeps_the_old_mask(self, session):
-        item = session.add_box((1,), BOX)
+        item = session.add_box(axial(1), BOX)
         run(session)
-        session.move_box(1, (1,), (90, 90, 99, 99))
+        session.move_box(1, axial(1), (90, 90, 99, 99))
         session.fail(session.next_request(None), "outside")
         assert item.state is State.FAILED
-        assert item.masks[1,].box == BOX
+        assert item.masks[axial(1)].box == BOX
 
     def test_the_window_is_handed_on(self, picture, predictor):
-        picture.add_box((), BOX)
+        picture.add_box(FLAT, BOX)
         run(picture, (1.0, 2.0))
         assert predictor.images[-1][1] == (1.0, 2.0)
 
     def test_slices_and_states_of_an_image_have_their_own_names(self, session, picture):
-        session.add_box((1,), BOX)
-        session.add_box((2,), BOX)
-        picture.add_box((), BOX)
+        session.add_box(axial(1), BOX)
+        session.add_box(axial(2), BOX)
+        picture.add_box(FLAT, BOX)
         keys = {session.next_request(None).key, session.next_request(None).key, picture.next_request(None).key}
         session.image_changed(np.ones((5, 48, 64)))
         session.regenerate(1)
@@ -126,34 +128,34 @@ class TestRequests:
 
 class TestEdits:
     def test_without_a_difference_is_none(self, session):
-        item = session.add_box((1,), BOX)
+        item = session.add_box(axial(1), BOX)
         run(session)
-        assert not session.move_box(1, (1,), BOX)
+        assert not session.move_box(1, axial(1), BOX)
         assert not session.edit_points(1, item.points, item.point_labels)
         assert not session.edit_scribble(1, item.scribble)
         assert item.state is State.DONE
         assert not item.edited
 
     def test_resizing_keeps_edited_prompts(self, session):
-        item = session.add_box((1,), BOX)
+        item = session.add_box(axial(1), BOX)
         run(session)
         session.edit_points(1, [[12, 22]], [1])
-        session.move_box(1, (1,), (5, 15, 30, 50))
+        session.move_box(1, axial(1), (5, 15, 30, 50))
         assert item.points_edited
 
-    @pytest.mark.parametrize(("index", "box"), [((1,), (40, 55, 45, 60)), ((2,), BOX)])
-    def test_moving_off_drops_them(self, session, index, box):
-        item = session.add_box((1,), BOX)
+    @pytest.mark.parametrize(("plane", "box"), [(axial(1), (40, 55, 45, 60)), (axial(2), BOX)])
+    def test_moving_off_drops_them(self, session, plane, box):
+        item = session.add_box(axial(1), BOX)
         run(session)
         session.edit_points(1, [[12, 22]], [1])
         scribble = item.scribble.copy()
         scribble[12] = True
         session.edit_scribble(1, scribble)
-        session.move_box(1, index, box)
+        session.move_box(1, plane, box)
         assert not item.edited
 
     def test_regenerating_drops_them_and_takes_the_next_seed(self, session, predictor):
-        session.add_box((1,), BOX)
+        session.add_box(axial(1), BOX)
         run(session)
         session.edit_points(1, [[12, 22]], [1])
         session.regenerate(1)
@@ -165,69 +167,69 @@ class TestEdits:
 class TestScribbles:
     def test_crossing_ones_do_not_cut_each_other(self, picture):
         for box in ((10, 10, 20, 40), (5, 20, 25, 30)):
-            picture.add_box((), box)
+            picture.add_box(FLAT, box)
             run(picture)
         labels = np.zeros((48, 64), np.uint16)
-        picture.draw_scribbles(labels, ())
-        assert not picture.read_scribbles(labels, ())
+        picture.draw_scribbles(labels, FLAT)
+        assert not picture.read_scribbles(labels, FLAT)
         labels[40, 10] = 2
-        assert picture.read_scribbles(labels, ())
+        assert picture.read_scribbles(labels, FLAT)
         assert picture.objects[2].scribble_edited
         assert not picture.objects[1].scribble_edited
 
     def test_strokes_of_no_object_stay(self, picture):
-        picture.add_box((), BOX)
+        picture.add_box(FLAT, BOX)
         run(picture)
         labels = np.full((48, 64), 7, np.uint16)
-        picture.draw_scribbles(labels, ())
+        picture.draw_scribbles(labels, FLAT)
         assert labels[0, 0] == 7
         assert labels[20, 30] == 1
 
 
 class TestPropagation:
     def test_covers_the_range(self, session):
-        item = session.add_box((2,), BOX)
+        item = session.add_box(axial(2), BOX)
         run(session)
         carry(session, 1, 3)
-        assert sorted(item.masks) == [(1,), (2,), (3,)]
-        assert sorted(item.carried) == [(1,), (2,), (3,)]
+        assert set(item.masks) == {axial(1), axial(2), axial(3)}
+        assert set(item.carried) == {axial(1), axial(2), axial(3)}
 
     def test_reuses_what_was_encoded(self, session, predictor):
-        session.add_box((2,), BOX)
+        session.add_box(axial(2), BOX)
         run(session)
         drawn = predictor.images[-1][2]
         carry(session, 2, 3)
         assert [key for *_, key in predictor.images][1] == drawn
 
     def test_leaves_boxes_outside_the_range(self, session):
-        session.add_box((0,), BOX)
-        assert session.in_range(1, 3) == []
+        session.add_box(axial(0), BOX)
+        assert session.in_range(axial(1), 1, 3) == []
 
     def test_refuses_slices_of_a_changed_object(self, session):
-        item = session.add_box((2,), BOX)
+        item = session.add_box(axial(2), BOX)
         run(session)
         steps, _ = session.carry([item], 0, 4, None)
-        session.move_box(1, (2,), (0, 0, 9, 9))
+        session.move_box(1, axial(2), (0, 0, 9, 9))
         assert all(session.accept_step(step) is None for step in steps())
 
     def test_starts_with_the_mask_of_edited_prompts(self, session):
-        item = session.add_box((2,), BOX)
+        item = session.add_box(axial(2), BOX)
         run(session)
         session.edit_points(1, [*item.points, [20, 30]], [1, 1, 1, 1, 0])
         run(session)
         assert sorted(c.step.z for c in carry(session)) == [0, 1, 3, 4]
-        assert item.masks[2,].box == (20, 20, 30, 50)
-        assert item.masks[3,].box[0] == pytest.approx(20, abs=1.5)
+        assert item.masks[axial(2)].box == (20, 20, 30, 50)
+        assert item.masks[axial(3)].box[0] == pytest.approx(20, abs=1.5)
 
     def test_at_the_end_of_the_volume(self, session):
-        item = session.add_box((4,), BOX)
+        item = session.add_box(axial(4), BOX)
         run(session)
         session.edit_points(1, item.points[:1], [1])
         run(session)
         assert [c.step.z for c in carry(session)] == [3, 2, 1, 0]
 
     def test_with_nowhere_to_go(self, session):
-        item = session.add_box((4,), BOX)
+        item = session.add_box(axial(4), BOX)
         run(session)
         session.edit_points(1, item.points[:1], [1])
         run(session)
@@ -238,11 +240,11 @@ class TestRepainting:
     @pytest.fixture
     def two(self, picture):
         for box in ((5, 5, 15, 15), (10, 10, 20, 20)):
-            picture.add_box((), box)
+            picture.add_box(FLAT, box)
             run(picture)
         labels = np.zeros((48, 64), np.uint16)
         for item in picture.objects.values():
-            picture.repaint(labels, (), item)
+            picture.repaint(labels, FLAT, item)
         return picture, labels
 
     def test_the_last_is_on_top(self, two):
@@ -252,19 +254,19 @@ class TestRepainting:
 
     def test_what_was_below_comes_back(self, two):
         session, labels = two
-        session.repaint(labels, (), session.remove(2))
+        session.repaint(labels, FLAT, session.remove(2))
         assert labels[12, 12] == 1
         assert labels[18, 18] == 0
 
     def test_others_can_be_kept(self, two):
         session, labels = two
-        session.repaint(labels, (), session.objects[1], keep_others=True)
+        session.repaint(labels, FLAT, session.objects[1], keep_others=True)
         assert labels[12, 12] == 2
 
     def test_what_the_user_painted_elsewhere_stays(self, two):
         session, labels = two
         labels[40, 40] = 2
         labels[30, 30] = 9
-        session.repaint(labels, (), session.objects[1])
+        session.repaint(labels, FLAT, session.objects[1])
         assert labels[40, 40] == 2
         assert labels[30, 30] == 9

@@ -4,6 +4,8 @@ import pytest
 from napari_swin_litemedsam.plugin.objects import BoxObject, Patch, State
 from napari_swin_litemedsam.plugin.table import ObjectTable
 
+from .conftest import FLAT, axial
+
 
 @pytest.fixture
 def table(qtbot):
@@ -16,8 +18,8 @@ def table(qtbot):
 def objects():
     patch = Patch.cut(np.ones((2, 2), bool))
     return [
-        BoxObject(1, (4,), (0, 0, 1, 1), iou=0.876, state=State.DONE, masks={(4,): patch, (5,): patch}),
-        BoxObject(3, (), (0, 0, 1, 1), state=State.FAILED, message="outside"),
+        BoxObject(1, axial(4), (0, 0, 1, 1), iou=0.876, state=State.DONE, masks={axial(4): patch, axial(5): patch}),
+        BoxObject(3, FLAT, (0, 0, 1, 1), state=State.FAILED, message="outside"),
     ]
 
 

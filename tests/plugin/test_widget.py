@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 
-from napari_swin_litemedsam.plugin.layers import rectangle
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+
+from .conftest import FLAT, axial
 
 BOX = (10, 20, 30, 50)
 
@@ -23,8 +24,8 @@ def volume(viewer):
     return layer
 
 
-def draw(widget, box=BOX, index=()):
-    widget._work.layers.boxes.add_rectangles(rectangle(box, index))
+def draw(widget, box=BOX, plane=FLAT):
+    widget._work.layers.boxes.add_rectangles(plane.rectangle(box))
 
 
 def filled(box, shape=(48, 64)):
@@ -54,7 +55,7 @@ class TestDrawingABox:
         assert viewer.layers.selection.active == layers.boxes
         drag(layers.boxes, (6, 10, 25), (6, 8, 15), (6, 5, 10))
         settle(widget)
-        assert widget._work.session.objects[1].index == (2,)
+        assert widget._work.session.objects[1].plane == axial(2)
         np.testing.assert_array_equal(layers.masks.data[2] == 1, filled((10, 20, 20, 50)))
         assert not layers.masks.data[[0, 1, 3, 4, 5]].any()
         assert viewer.layers.selection.active == layers.boxes
@@ -101,7 +102,7 @@ class TestDrawingABox:
         viewer.dims.set_point(0, 4)
         widget = open_widget()
         read.clear()
-        draw(widget, index=(4,))
+        draw(widget, plane=axial(4))
         settle(widget)
         assert set(read) == {4}
         assert predictor.images[-1][0].shape == (48, 64)
@@ -109,7 +110,7 @@ class TestDrawingABox:
     def test_leaves_the_image_as_it_was(self, volume, open_widget, settle):
         before, scale = volume.data.copy(), tuple(volume.scale)
         widget = open_widget()
-        draw(widget, index=(2,))
+        draw(widget, plane=axial(2))
         settle(widget)
         np.testing.assert_array_equal(volume.data, before)
         assert tuple(volume.scale) == scale
@@ -181,7 +182,7 @@ class TestEditing:
 
     def test_a_moved_box_takes_its_mask_along(self, widget, settle):
         boxes = widget._work.layers.boxes
-        boxes.data = [rectangle((5, 5, 15, 15), ())]
+        boxes.data = [FLAT.rectangle((5, 5, 15, 15))]
         settle(widget)
         np.testing.assert_array_equal(widget._work.layers.masks.data == 1, filled((5, 5, 15, 15)))
         assert len(widget._work.session.objects) == 1
@@ -266,7 +267,7 @@ class TestPropagating:
     @pytest.fixture
     def widget(self, volume, open_widget, settle):
         widget = open_widget()
-        draw(widget, index=(2,))
+        draw(widget, plane=axial(2))
         settle(widget)
         return widget
 
@@ -333,7 +334,7 @@ class TestPropagating:
         predictor.allowed.clear()
         widget.panel.propagate.click()
         qtbot.waitUntil(lambda: widget._runner.busy)
-        draw(widget, (35, 2, 40, 12), index=(1,))
+        draw(widget, (35, 2, 40, 12), plane=axial(1))
         predictor.allowed.set()
         settle(widget)
         assert (widget._work.layers.masks.data[1] == 2).any()
@@ -355,7 +356,7 @@ class TestPropagating:
         qtbot.wait(20)
         assert not widget._works
         draws_nothing = len(predictor.calls)
-        viewer.layers["scan boxes"].add_rectangles(rectangle(BOX, (1,)))
+        viewer.layers["scan boxes"].add_rectangles(axial(1).rectangle(BOX))
         qtbot.wait(100)
         assert len(predictor.calls) == draws_nothing
 
@@ -454,7 +455,7 @@ class TestSeveralImages:
 
 class TestTakingOver:
     def test_boxes_of_a_file(self, viewer, picture, open_widget, settle):
-        boxes = viewer.add_shapes([rectangle(BOX, ()), rectangle((35, 2, 40, 12), ())], name="picture boxes")
+        boxes = viewer.add_shapes([FLAT.rectangle(BOX), FLAT.rectangle((35, 2, 40, 12))], name="picture boxes")
         widget = open_widget()
         settle(widget)
         assert boxes.features["object"].tolist() == [1, 2]
@@ -462,8 +463,8 @@ class TestTakingOver:
 
     def test_what_a_closed_widget_left(self, viewer, volume, open_widget, settle, predictor):
         widget = open_widget()
-        draw(widget, (1, 1, 5, 5), index=(2,))
-        draw(widget, index=(2,))
+        draw(widget, (1, 1, 5, 5), plane=axial(2))
+        draw(widget, plane=axial(2))
         settle(widget)
         widget._work.layers.remove(1)
         viewer.layers["scan points"].add([[2, 20, 30]])

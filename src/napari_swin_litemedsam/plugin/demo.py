@@ -65,7 +65,7 @@ def has_display() -> bool:
 
 def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
     """Show the sample and the widget in a viewer, and draw the sample's box."""
-    from .layers import rectangle
+    from .planes import Plane
     from .sample_data import thigh_mr
     from .widget import SwinLiteMedSAMWidget
 
@@ -76,7 +76,8 @@ def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
     viewer.window.resize(*_SIZE)
     z = options["metadata"]["slice"]
     viewer.dims.set_point(0, image.data_to_world((z, 0, 0))[0])
-    viewer.layers[f"{image.name} boxes"].add_rectangles(rectangle(options["metadata"]["box"], (z,)))
+    plane = Plane((z, None, None), axis=0)
+    viewer.layers[f"{image.name} boxes"].add_rectangles(plane.rectangle(options["metadata"]["box"]))
     return widget
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .images import GEOMETRY, UnsupportedImageError, pixels_of, spatial_shape
+from .images import GEOMETRY, UnsupportedImageError, linear_map, pixels_of, plane_in_view, shown_axes, spatial_shape
 from .layers import SessionLayers
-from .objects import Box, Index
+from .planes import Box, Plane
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
 
@@ -31,7 +31,7 @@ class Edits:
         self._on_edit, self._warn = on_edit, warn
         self._connected: list[tuple[Any, Callable]] = []
         self._listening_to: set[Any] = set()
-        self._strokes: set[Index] = set()
+        self._strokes: set[Plane] = set()
         self._connect(layers.boxes.events.data, self._boxes_changed)
         self._connect(layers.boxes.selected_data.events.items_changed, self._box_selected)
         for name in GEOMETRY:
@@ -62,7 +62,7 @@ class Edits:
         """Make objects of boxes from before; their points and scribbles count as the user's."""
         self.read_boxes()
         for item in list(self.session.objects.values()):
-            self.read_prompts(item.index)
+            self.read_prompts(item.plane)
 
     def stop(self) -> None:
         """Leave the layers to the user as ordinary ones."""
@@ -87,18 +87,17 @@ class Edits:
         else:
             self._warn(f"The size of '{image.name}' has changed; its boxes and masks are those of the old image.")
 
-    def current_slice(self) -> int:
-        """The slice of the image that the viewer shows; 0 in 2D."""
-        if not self.session.is_volume:
-            return 0
-        position = self.layers.image.world_to_data(self.layers.viewer.dims.point)
-        return int(np.clip(np.rint(position[0]), 0, self.session.shape[0] - 1))
+    def plane_in_view(self) -> Plane:
+        """The plane of the image that the viewer shows."""
+        return plane_in_view(self.layers.image, self.layers.viewer.dims, self.session.shape)
 
     def _in_image(self, layer: Any, positions: NDArray) -> NDArray[np.float64]:
         """Carry positions in one of our layers to the image's pixels through the world."""
-        image = self.layers.image
-        carried = [image.world_to_data(layer.data_to_world(position)) for position in positions]
-        return np.array(carried, float).reshape(-1, len(self.session.shape))
+        image, positions = self.layers.image, np.asarray(positions, float)
+        matrix, offset = linear_map(lambda position: image.world_to_data(layer.data_to_world(position)), image.ndim)
+        carried = positions @ matrix.T + offset
+        # a layer that lies where the image lies adds rounding errors and nothing else
+        return positions if np.allclose(carried, positions, atol=1e-6) else carried
 
     # ---- boxes
 
@@ -113,14 +112,14 @@ class Edits:
         kept: list[int] = []
         changed = False
         for vertices, id in zip(boxes.data, owners, strict=True):
-            index, box = self._bounds(np.asarray(vertices))
+            plane, box = self._bounds(np.asarray(vertices))
             # napari copies the features of the selected shape to a new one
             if id not in session.objects or id in kept:
-                kept.append(session.add_box(index, box, 0 if id in kept else int(id)).id)
+                kept.append(session.add_box(plane, box, 0 if id in kept else int(id)).id)
                 changed = True
             else:
                 kept.append(int(id))
-                changed |= session.move_box(int(id), index, box)
+                changed |= session.move_box(int(id), plane, box)
         self.layers.set_owners(kept)
         for id in session.objects.keys() - set(kept):
             self.layers.show(session.remove(id))
@@ -129,17 +128,17 @@ class Edits:
             self.layers.show_current()
             self._on_edit()
 
-    def _bounds(self, vertices: NDArray) -> tuple[Index, Box]:
-        """Slice and bounding box of a shape."""
+    def _bounds(self, vertices: NDArray) -> tuple[Plane, Box]:
+        """Plane and bounding box of a shape."""
         corners = self._in_image(self.layers.boxes, vertices)
         low, high = corners.min(axis=0), corners.max(axis=0)
-        y0, x0, y1, x1 = (float(side) for side in (*low[-2:], *high[-2:]))
-        if not self.session.is_volume:
-            return (), (y0, x0, y1, x1)
-        if high[0] - low[0] > 0.5:
-            self._warn("Boxes lie on slices of the volume's first axis; this one crosses several of them.")
-        z = int(np.clip(np.rint((low[0] + high[0]) / 2), 0, self.session.shape[0] - 1))
-        return (z,), (y0, x0, y1, x1)
+        wide = np.flatnonzero(high - low > 0.5).tolist()
+        # what is too thin or too thick to tell lies as the viewer shows it
+        spans = wide if len(wide) == 2 else list(shown_axes(self.layers.image, self.layers.viewer.dims))
+        if not set(wide) <= set(spans):
+            self._warn("A box lies on one slice of the image; this one crosses several of them.")
+        y0, x0, y1, x1 = (float(side) for side in (*low[spans], *high[spans]))
+        return Plane.of(self.session.shape, spans, (low + high) / 2), (y0, x0, y1, x1)
 
     def _box_selected(self, event: Any = None) -> None:
         boxes = self.layers.boxes
@@ -163,13 +162,11 @@ class Edits:
         labels = (points.features["kind"] != "negative").to_numpy(int)
         edited = False
         for item in self.session.objects.values():
-            mine = owners == item.id
-            if item.index:
-                here = np.rint(positions[:, 0]) == item.index[0]
-                if (mine & ~here).any():
-                    self._warn(f"Points of object {item.id} count only on its box's slice, {item.index[0]}.")
-                mine &= here
-            edited |= self.session.edit_points(item.id, positions[mine][:, -2:], labels[mine])
+            mine, here = owners == item.id, item.plane.holds(positions)
+            if (mine & ~here).any():
+                self._warn(f"Points of object {item.id} count only on its box's slice, {item.plane.position}.")
+            mine &= here
+            edited |= self.session.edit_points(item.id, item.plane.drop(positions[mine]), labels[mine])
         if edited:
             self._on_edit()
 
@@ -178,33 +175,30 @@ class Edits:
     def _painted(self, event: Any = None) -> None:
         if not self.layers.quiet:
             # napari tells of some strokes before they are in the data
-            self._strokes.add(self._index_in_view())
+            self._strokes.add(self.plane_in_view())
             self._on_edit()
 
     def _undone(self, event: Any = None) -> None:
-        if not self.layers.quiet and self._read_scribble(self._index_in_view()):
+        if not self.layers.quiet and self._read_scribble(self.plane_in_view()):
             self._on_edit()
-
-    def _index_in_view(self) -> Index:
-        return (self.current_slice(),) if self.session.is_volume else ()
 
     def catch_up(self) -> None:
         """Bring the session up to date with the strokes since the last time."""
         strokes, self._strokes = self._strokes, set()
-        edited = [self._read_scribble(index) for index in strokes]
+        edited = [self._read_scribble(plane) for plane in strokes]
         if edited and not any(edited):
             self._warn_of_lost_stroke()
 
-    def _read_scribble(self, index: Index) -> bool:
+    def _read_scribble(self, plane: Plane) -> bool:
         scribble = self.layers.scribble
-        return scribble is not None and self.session.read_scribbles(np.asarray(scribble.data[index]), index)
+        return scribble is not None and self.session.read_scribbles(np.asarray(scribble.data[plane.index]), plane)
 
     def _warn_of_lost_stroke(self) -> None:
         scribble = self.layers.scribble
         label = 0 if scribble is None else int(scribble.selected_label)
         item = self.session.objects.get(label)
-        if item is not None and item.index and item.index[0] != self.current_slice():
-            self._warn(f"A scribble counts on its box's slice; that of object {label} is {item.index[0]}.")
+        if item is not None and item.plane != self.plane_in_view():
+            self._warn(f"A scribble counts on its box's slice; that of object {label} is {item.plane.position}.")
         elif item is None and label:
             self._warn(f"No box has the label {label}, so this stroke belongs to none. Choose an object in the table.")
 
@@ -212,10 +206,10 @@ class Edits:
         if not self.layers.quiet and self.layers.scribble is not None:
             self.select(int(self.layers.scribble.selected_label))
 
-    def read_prompts(self, index: Index) -> None:
-        """Bring the session up to date with the prompts on a slice, also amid a stroke or a drag."""
+    def read_prompts(self, plane: Plane) -> None:
+        """Bring the session up to date with the prompts on a plane, also amid a stroke or a drag."""
         self.read_points()
-        if self._read_scribble(index):
+        if self._read_scribble(plane):
             self._on_edit()
 
     # ---- the current object

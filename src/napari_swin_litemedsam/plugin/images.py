@@ -1,13 +1,17 @@
 """What the plugin needs to know of an image layer; the layer itself is never changed."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .objects import Window
+from .planes import Plane
 
 if TYPE_CHECKING:
     import napari
+    from napari.components import Dims
 
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
@@ -37,6 +41,42 @@ def spatial_shape(image: "napari.layers.Image") -> tuple[int, ...]:
             "To take it apart, right-click it in the layer list and choose Split Stack."
         )
     return shape
+
+
+def shown_axes(layer: "napari.layers.Layer", dims: "Dims") -> tuple[int, int]:
+    """The two axes of a layer that the canvas shows, in the layer's own order; in a 3D view the last two of three."""
+    first = dims.ndim - layer.ndim
+    rows, columns = sorted([axis - first for axis in dims.order if axis >= first][-2:])
+    return rows, columns
+
+
+def plane_in_view(image: "napari.layers.Image", dims: "Dims", shape: tuple[int, ...]) -> Plane:
+    """The plane of an image that the canvas shows."""
+    spans = shown_axes(image, dims)
+    # as napari slices a layer: where the hidden axes are cut does not depend on what the canvas shows of the others
+    point = np.array(dims.point[-image.ndim :], float)
+    point[list(spans)] = 0
+    return Plane.of(shape, spans, image.world_to_data(point))
+
+
+def show_plane(image: "napari.layers.Image", dims: "Dims", plane: Plane) -> None:
+    """Let the canvas show a plane of an image."""
+    first = dims.ndim - image.ndim
+    if shown_axes(image, dims) != plane.spans:
+        last = [first + axis for axis in plane.spans]
+        dims.order = (*(axis for axis in dims.order if axis not in last), *last)
+    hidden = [axis for axis in range(image.ndim) if axis not in plane.spans]
+    matrix, offset = linear_map(image.world_to_data, image.ndim)
+    cut = np.array([plane.at[axis] for axis in hidden], float)
+    point = np.linalg.solve(matrix[np.ix_(hidden, hidden)], cut - offset[hidden])
+    for axis, place in zip(hidden, point, strict=True):
+        dims.set_point(first + axis, place)
+
+
+def linear_map(function: Callable[[Any], Any], ndim: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Matrix and offset of a map between coordinates, such as napari's from data to world."""
+    offset = np.array(function(np.zeros(ndim)))
+    return np.stack([function(unit) - offset for unit in np.eye(ndim)], axis=1), offset
 
 
 def geometry_of(image: "napari.layers.Image") -> dict[str, Any]:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from .images import geometry_of, pixels_of, spatial_shape
 from .loading import LazyPredictor
-from .objects import Box, BoxObject, Index
+from .objects import BoxObject
+from .planes import Plane
 from .session import Session
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class SessionLayers:
         with self._keeping_selection():
             layer = self.viewer.add_shapes(
                 name=f"{self.image.name} carried boxes",
-                ndim=3,
+                ndim=len(self.session.shape),
                 edge_width=self._unit / 2,
                 edge_color="orange",
                 face_color="transparent",
@@ -193,24 +194,24 @@ class SessionLayers:
         """Show an object's prompts and all its masks, or nothing of an object that was removed."""
         self._show_points(item)
         self._show_scribble(item)
-        for index in item.masks:
-            self._show_mask(item, index)
+        for plane in item.masks:
+            self._show_mask(item, plane)
         if item.id not in self.session.objects:
             self._hide_carried_boxes(item)
         self._refresh(self.scribble, self.masks)
 
     def show_run(self, item: BoxObject) -> None:
-        """Show what a run on an object's own slice has changed."""
+        """Show what a run on an object's own plane has changed."""
         self._show_points(item)
         self._show_scribble(item)
-        self._show_mask(item, item.index)
+        self._show_mask(item, item.plane)
         self._refresh(self.scribble, self.masks)
 
-    def show_step(self, item: BoxObject, index: Index) -> None:
-        """Show what a propagation has found on a slice."""
-        self._show_mask(item, index)
-        if index != item.index:
-            self._show_carried_box(item, index)
+    def show_step(self, item: BoxObject, plane: Plane) -> None:
+        """Show what a propagation has found on a plane."""
+        self._show_mask(item, plane)
+        if plane != item.plane:
+            self._show_carried_box(item, plane)
         self._refresh(self.masks)
 
     def show_current(self) -> None:
@@ -249,9 +250,7 @@ class SessionLayers:
         if points is None:
             return
         present = item.id in self.session.objects
-        added = item.points if present else np.zeros((0, 2))
-        slices = np.tile(np.array(item.index, float), (len(added), 1))
-        positions = np.concatenate([slices, added], axis=1)
+        positions = item.plane.lift(item.points if present else [])
         kinds = KINDS[item.point_labels] if present else KINDS[:0]
         others = (points.features["object"] != item.id).to_numpy(bool)
         before, before_kinds = np.asarray(points.data)[~others], points.features["kind"].to_numpy(object)
@@ -272,23 +271,24 @@ class SessionLayers:
     def _show_scribble(self, item: BoxObject) -> None:
         if self.scribble is None:
             return
-        # the box may have come from another slice; every slice it was on has a mask
-        for index in {item.index, *item.masks}:
-            labels = self.scribble.data[index]
+        # the box may have come from another plane; every plane it was on has a mask
+        for plane in {item.plane, *item.masks}:
+            labels = self.scribble.data[plane.index]
             labels[labels == item.id] = 0
-            self.session.draw_scribbles(labels, index)
+            self.session.draw_scribbles(labels, plane)
 
-    def _show_mask(self, item: BoxObject, index: Index) -> None:
+    def _show_mask(self, item: BoxObject, plane: Plane) -> None:
         if self.masks is not None:
-            self.session.repaint(self.masks.data[index], index, item, bool(self.masks.preserve_labels))
+            labels = self.masks.data[plane.index]
+            self.session.repaint(labels, plane, item, bool(self.masks.preserve_labels))
 
-    def _show_carried_box(self, item: BoxObject, index: Index) -> None:
+    def _show_carried_box(self, item: BoxObject, plane: Plane) -> None:
         if self.carried is None:
             self.carried = self._add_carried()
         owners, slices = (self.carried.features[name].to_numpy(int) for name in ("object", "slice"))
-        self._remove_carried_boxes((owners == item.id) & (slices == index[0]))
-        self.carried.feature_defaults = {"object": item.id, "slice": index[0]}
-        self.carried.add_rectangles(rectangle(item.carried[index], index))
+        self._remove_carried_boxes((owners == item.id) & (slices == plane.position))
+        self.carried.feature_defaults = {"object": item.id, "slice": plane.position}
+        self.carried.add_rectangles(plane.rectangle(item.carried[plane]))
 
     def _hide_carried_boxes(self, item: BoxObject) -> None:
         if self.carried is not None:
@@ -303,9 +303,3 @@ class SessionLayers:
             for layer in layers:
                 if layer is not None:
                     layer.refresh()
-
-
-def rectangle(box: Box, index: Index) -> NDArray[np.float64]:
-    """Corners of a box on a slice, as napari draws it."""
-    y0, x0, y1, x1 = box
-    return np.array([[*index, y0, x0], [*index, y0, x1], [*index, y1, x1], [*index, y1, x0]], float)

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .planes import Box, Plane
+
 if TYPE_CHECKING:
     from ..propagation import Step
 
-Index = tuple[int, ...]  # of a 2D image (), of a slice of a volume (z,)
-Box = tuple[float, float, float, float]  # y0, x0, y1, x1 in image pixels
 Window = tuple[float, float] | None
 Mask = NDArray[np.bool_]
 
@@ -48,9 +48,27 @@ class Patch:
         return self.top, self.left, self.top + height - 1, self.left + width - 1
 
     def paint(self, labels: NDArray, value: int) -> None:
-        """Set the mask's pixels of a slice to `value`."""
+        """Set the mask's pixels of its plane to `value`."""
         height, width = self.pixels.shape
         labels[self.top : self.top + height, self.left : self.left + width][self.pixels] = value
+
+    def paint_across(self, own: Plane, labels: NDArray, plane: Plane, value: int) -> None:
+        """Set those pixels of another plane to `value` where the mask, on its own plane, meets it."""
+        if any(here != there for here, there in zip(own.at, plane.at, strict=True) if None not in (here, there)):
+            return
+        source: list[int | slice] = [slice(None), slice(None)]
+        target: list[Any] = [own.at[axis] for axis in plane.spans]
+        starts = self.top, self.left
+        for side, (axis, start, length) in enumerate(zip(own.spans, starts, self.pixels.shape, strict=True)):
+            place = plane.at[axis]
+            if place is None:
+                target[plane.spans.index(axis)] = slice(start, start + length)
+            elif start <= place < start + length:
+                source[side] = place - start
+            else:
+                return
+        met = self.pixels[tuple(source)]
+        labels[tuple(target)] = np.where(met, value, labels[tuple(target)])
 
 
 @dataclass(eq=False)
@@ -61,14 +79,14 @@ class BoxObject:
     ----------
     id : int
         Label id.
-    index : tuple of int
-        The slice that the box and its prompts lie on; empty in 2D.
+    plane : Plane
+        Where the box and its prompts lie.
     box : tuple of float
-        (y0, x0, y1, x1) in image pixels.
+        (y0, x0, y1, x1) in pixels of the plane.
     """
 
     id: int
-    index: Index
+    plane: Plane
     box: Box
     seed: int = 0
     points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
@@ -80,8 +98,8 @@ class BoxObject:
     state: State = State.WAITING
     message: str = ""
     version: int = 0
-    masks: dict[Index, Patch] = field(default_factory=dict)
-    carried: dict[Index, Box] = field(default_factory=dict)
+    masks: dict[Plane, Patch] = field(default_factory=dict)
+    carried: dict[Plane, Box] = field(default_factory=dict)
 
     @property
     def edited(self) -> bool:
@@ -101,7 +119,7 @@ class Request:
 
     id: int
     version: int
-    index: Index
+    plane: Plane
     box: Box
     seed: int
     points: NDArray[np.float64] | None
@@ -117,4 +135,5 @@ class Carried:
 
     id: int
     version: int
+    plane: Plane
     step: "Step"

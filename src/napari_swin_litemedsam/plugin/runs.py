@@ -10,6 +10,7 @@ from .edits import Edits
 from .images import window_of
 from .layers import SessionLayers
 from .objects import Carried, Request, State
+from .planes import Plane
 from .session import Session
 from .worker import Runner
 
@@ -52,12 +53,12 @@ class Runs(QObject):
     failed = Signal(str, object)  # what, and the exception
     changed = Signal()  # the objects of a work
     progressed = Signal(int, int)  # of a propagation: steps done, and in all; 0, 0 at its end
-    reached = Signal(object, int)  # a work, and the slice that was segmented
+    reached = Signal(object, object)  # a work, and the plane that was segmented
 
     def __init__(self, runner: Runner, works: Collection[Work], parent: QObject | None = None):
         super().__init__(parent)
         self._runner, self._works = runner, works
-        self._asked: tuple[Work, int, int] | None = None
+        self._asked: tuple[Work, Plane, int, int] | None = None
         self._closed = False
         # one edit often comes as several events; the last of them starts the run
         self._timer = QTimer(self)
@@ -74,9 +75,9 @@ class Runs(QObject):
         """Run what waits, once the edits pause."""
         self._timer.start()
 
-    def propagate(self, work: Work, first: int, last: int) -> None:
-        """Carry the boxes of a work through slices `first` to `last`, after what runs now."""
-        self._asked = work, first, last
+    def propagate(self, work: Work, plane: Plane, first: int, last: int) -> None:
+        """Carry the boxes on neighbours `first` to `last` of a plane through all of these, after what runs now."""
+        self._asked = work, plane, first, last
         self.progressed.emit(0, 1)
         self._next()
 
@@ -105,8 +106,8 @@ class Runs(QObject):
                 self._run(work, request)
                 return
         if self._asked is not None:
-            (work, first, last), self._asked = self._asked, None
-            self._run_through(work, first, last)
+            asked, self._asked = self._asked, None
+            self._run_through(*asked)
 
     def _run(self, work: Work, request: Request) -> None:
         session = work.session
@@ -116,7 +117,7 @@ class Runs(QObject):
 
         def accept(prediction: "Prediction") -> None:
             # a drag or a stroke that goes on while the answer comes must not be painted over
-            work.edits.read_prompts(request.index)
+            work.edits.read_prompts(request.plane)
             item = session.accept(request, prediction)
             if item is not None:
                 work.layers.show_run(item)
@@ -137,9 +138,9 @@ class Runs(QObject):
         self.changed.emit()
         self._runner.start(steps, accept, end)
 
-    def _run_through(self, work: Work, first: int, last: int) -> None:
+    def _run_through(self, work: Work, plane: Plane, first: int, last: int) -> None:
         session = work.session
-        objects = session.in_range(first, last)
+        objects = session.in_range(plane, first, last)
         steps, total = session.carry(objects, first, last, window_of(work.layers.image))
         done = 0
 
@@ -148,8 +149,8 @@ class Runs(QObject):
             done += 1
             item = session.accept_step(carried)
             if item is not None and work in self._works:
-                work.layers.show_step(item, (carried.step.z,))
-                self.reached.emit(work, carried.step.z)
+                work.layers.show_step(item, carried.plane)
+                self.reached.emit(work, carried.plane)
             self.progressed.emit(done, total)
             self.said.emit(f"Slice {carried.step.z}: {done} of {total}")
 

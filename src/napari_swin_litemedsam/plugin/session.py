@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .objects import Box, BoxObject, Carried, Index, Mask, Patch, Request, State, Window
+from .objects import BoxObject, Carried, Mask, Patch, Request, State, Window
+from .planes import Box, Plane, Stack
 
 if TYPE_CHECKING:
     from ..predictor import Prediction
@@ -27,7 +28,7 @@ class Session:
     Parameters
     ----------
     data : array-like
-        ``(H, W)``, ``(H, W, C)``, ``(Z, H, W)`` or ``(Z, H, W, C)``; read slice by slice.
+        ``(..., H, W)``, or ``(..., H, W, C)`` with colours; read plane by plane.
     shape : tuple of int
         Without the colour axis.
     predictor : LazyPredictor
@@ -45,37 +46,32 @@ class Session:
     # ---- the user's edits
 
     @property
-    def is_volume(self) -> bool:
-        """Whether the image has slices."""
-        return len(self.shape) == 3
-
-    @property
     def current_object(self) -> BoxObject | None:
         """The object that new points and strokes belong to."""
         return self.objects.get(self.current or 0)
 
-    def add_box(self, index: Index, box: Box, id: int = 0) -> BoxObject:
+    def add_box(self, plane: Plane, box: Box, id: int = 0) -> BoxObject:
         """Make an object of a new box; it becomes the current one, with its old id if that is free."""
         if id <= 0 or id in self.objects:
             id = max(self.objects, default=0) + 1
-        new = BoxObject(id, index, box)
+        new = BoxObject(id, plane, box)
         self.objects[new.id] = new
         self.current = new.id
         return new
 
-    def move_box(self, id: int, index: Index, box: Box) -> bool:
+    def move_box(self, id: int, plane: Plane, box: Box) -> bool:
         """Give an object another box; return whether it differs from the old one.
 
         Edited prompts stay as long as some of them lie in the box.
         """
         item = self.objects[id]
-        if item.index == index and np.allclose(item.box, box):
+        if item.plane == plane and np.allclose(item.box, box):
             return False
-        if index != item.index or not _any_inside(item.points[item.point_labels == 1], box):
+        if plane != item.plane or not _any_inside(item.points[item.point_labels == 1], box):
             item.points_edited = False
-        if index != item.index or item.scribble is None or not _any_inside(np.argwhere(item.scribble), box):
+        if plane != item.plane or item.scribble is None or not _any_inside(np.argwhere(item.scribble), box):
             item.scribble_edited = False
-        item.index, item.box = index, box
+        item.plane, item.box = plane, box
         item.wait()
         self.current = id
         return True
@@ -107,22 +103,26 @@ class Session:
         item.wait()
         return True
 
-    def draw_scribbles(self, labels: NDArray, index: Index) -> None:
-        """Bring a slice of label ids up to date with all scribbles, leaving ids that belong to no object."""
+    def draw_scribbles(self, labels: NDArray, plane: Plane) -> None:
+        """Bring a plane of label ids up to date with all scribbles, leaving ids that belong to no object."""
         labels[np.isin(labels, list(self.objects))] = 0
         for item in self.objects.values():
-            if item.index == index and item.scribble is not None:
+            if item.scribble is None:
+                continue
+            if item.plane == plane:
                 labels[item.scribble] = item.id
+            elif item.plane.spans != plane.spans:
+                Patch.cut(item.scribble).paint_across(item.plane, labels, plane, item.id)
 
-    def read_scribbles(self, labels: NDArray, index: Index) -> bool:
-        """Take what the user has painted on or erased from a slice; return whether any scribble differs."""
+    def read_scribbles(self, labels: NDArray, plane: Plane) -> bool:
+        """Take what the user has painted on or erased from a plane; return whether any scribble differs."""
         before = np.zeros_like(labels)
-        self.draw_scribbles(before, index)
+        self.draw_scribbles(before, plane)
         changed = labels != before
         edited = False
         if changed.any():
             for item in self.objects.values():
-                if item.index == index:
+                if item.plane == plane:
                     old = np.zeros(labels.shape, bool) if item.scribble is None else item.scribble
                     # where scribbles cross, the lower one goes on under the upper one
                     new = (old | (changed & (labels == item.id))) & ~(changed & (before == item.id))
@@ -141,7 +141,7 @@ class Session:
         self.data = data
         self._name = next(_names)
 
-    # ---- one object on its slice
+    # ---- one object on its plane
 
     def next_request(self, window: Window) -> Request | None:
         """Take the waiting object that the user turned to last, or None."""
@@ -153,20 +153,24 @@ class Session:
         return Request(
             item.id,
             item.version,
-            item.index,
+            item.plane,
             item.box,
             item.seed,
             item.points if item.points_edited else None,
             item.point_labels if item.points_edited else None,
             _given(item) if item.scribble_edited else None,
             window,
-            (self._name, *item.index),
+            (self._key(item.plane), item.plane.position),
         )
+
+    def _key(self, plane: Plane) -> tuple:
+        """Names the neighbours of a plane in the predictor's cache."""
+        return self._name, plane if plane.axis is None else plane.moved(0)
 
     def compute(self, request: Request) -> "Prediction":
         """Run the model; to be called in a worker."""
         predictor = self.predictor()
-        predictor.set_image(np.asarray(self.data[request.index]), window=request.window, key=request.key)
+        predictor.set_image(np.asarray(self.data[request.plane.index]), window=request.window, key=request.key)
         return predictor.predict(
             request.box,
             points=request.points,
@@ -184,7 +188,7 @@ class Session:
             item.points, item.point_labels = prediction.points, prediction.point_labels
         if not item.scribble_edited:
             item.scribble = prediction.scribble
-        item.masks[request.index] = Patch.cut(prediction.mask)
+        item.masks[request.plane] = Patch.cut(prediction.mask)
         item.iou, item.state = prediction.iou, State.DONE
         return item
 
@@ -201,14 +205,15 @@ class Session:
 
     # ---- all objects through the volume
 
-    def in_range(self, first: int, last: int) -> list[BoxObject]:
-        """The objects whose box lies on a slice from `first` to `last`."""
-        return [item for item in self.objects.values() if item.index and first <= item.index[0] <= last]
+    def in_range(self, plane: Plane, first: int, last: int) -> list[BoxObject]:
+        """The objects on the neighbours `first` to `last` of a plane."""
+        beside = (item for item in self.objects.values() if item.plane.joins(plane))
+        return [item for item in beside if first <= (item.plane.position or 0) <= last]
 
     def carry(
         self, objects: list[BoxObject], first: int, last: int, window: Window
     ) -> tuple[Callable[[], Iterator[Carried]], int]:
-        """Prepare carrying boxes through slices `first` to `last`.
+        """Prepare carrying boxes, all on neighbours of one plane, through neighbours `first` to `last`.
 
         Returns
         -------
@@ -220,60 +225,61 @@ class Session:
         # everything is read now, in the GUI thread, so that edits during the run cannot mix with it
         from ..propagation import MARGIN, propagate
 
-        margin = MARGIN * max(self.shape[-2:]) / 256
+        if not objects:
+            return lambda: iter(()), 0
+        plane = objects[0].plane
+        margin = MARGIN * max(self.shape[axis] for axis in plane.spans) / 256
         routes = [(item, route) for item in objects for route in _routes(item, first, last, margin)]
         asked = [(item.id, item.version) for item, _ in routes]
         boxes = np.array([[low, y0, x0, high, y1, x1] for _, (_, low, high, (y0, x0, y1, x1)) in routes])
         seeds = [item.seed for item, _ in routes]
         starts = [route[0] for _, route in routes]
-        data, name = self.data, self._name
+        data, key = self.data, self._key(plane)
 
         def steps() -> Iterator[Carried]:
-            options: dict[str, Any] = {"seeds": seeds, "window": window, "first_slices": starts, "key": name}
-            for step in propagate(data, boxes, self.predictor(), **options) if routes else ():
-                yield Carried(*asked[step.object], step)
+            options: dict[str, Any] = {"seeds": seeds, "window": window, "first_slices": starts, "key": key}
+            for step in propagate(Stack(data, plane), boxes, self.predictor(), **options) if routes else ():
+                yield Carried(*asked[step.object], plane.moved(step.z), step)
 
         return steps, sum(high - low + 1 for _, (_, low, high, _) in routes)
 
     def accept_step(self, carried: Carried) -> BoxObject | None:
-        """Take one slice of a propagation; return its object, or None if it has changed since."""
+        """Take one plane of a propagation; return its object, or None if it has changed since."""
         item, prediction = self._asked(carried.id, carried.version), carried.step.prediction
         if item is None:
             return None
-        index = (carried.step.z,)
         y0, x0, y1, x1 = prediction.box.tolist()
-        item.carried[index] = (y0, x0, y1, x1)
-        item.masks[index] = Patch.cut(prediction.mask)
+        item.carried[carried.plane] = (y0, x0, y1, x1)
+        item.masks[carried.plane] = Patch.cut(prediction.mask)
         return item
 
     # ---- masks
 
-    def repaint(self, labels: NDArray, index: Index, item: BoxObject, keep_others: bool = False) -> None:
-        """Bring a slice of label ids up to date with one object, leaving all other pixels as they are.
+    def repaint(self, labels: NDArray, plane: Plane, item: BoxObject, keep_others: bool = False) -> None:
+        """Bring a plane of label ids up to date with one object, leaving all other pixels as they are.
 
         Parameters
         ----------
         labels : array of int
             ``(H, W)``, changed in place.
-        index : tuple of int
-            The slice.
+        plane : Plane
+            Where they lie.
         item : BoxObject
             May be one that was removed.
         keep_others : bool
             Whether pixels of other objects stay theirs; otherwise the object that ran last is on top.
         """
         own = np.zeros(labels.shape, bool)
-        patch = item.masks.get(index) if item.id in self.objects else None
-        if patch is not None:
-            patch.paint(own, 1)
+        if item.id in self.objects:
+            _paint_masks(item, own, plane, True)
         if keep_others:
             own &= (labels == 0) | (labels == item.id)
         lost = (labels == item.id) & ~own
         if lost.any():
             below = np.zeros_like(labels)
             for other in self.objects.values():
-                if other is not item and index in other.masks:
-                    other.masks[index].paint(below, other.id)
+                if other is not item:
+                    _paint_masks(other, below, plane, other.id)
             labels[lost] = below[lost]
         labels[own] = item.id
 
@@ -288,14 +294,22 @@ def _routes(item: BoxObject, first: int, last: int, margin: float) -> list[tuple
 
     An object whose prompts the user has edited keeps the mask on its slice, and is carried up and down from it.
     """
-    start = item.index[0]
-    patch = item.masks.get(item.index)
+    start = item.plane.position
+    assert start is not None, "only planes that have neighbours are carried"
+    patch = item.masks.get(item.plane)
     if patch is None or not patch.pixels.size or not item.edited or item.state is not State.DONE:
         return [(start, first, last, item.box)]
     y0, x0, y1, x1 = patch.box
     box = (y0 - margin, x0 - margin, y1 + margin, x1 + margin)
     ways = [(start + 1, start + 1, last, box), (start - 1, first, start - 1, box)]
     return [way for way in ways if way[1] <= way[2]]
+
+
+def _paint_masks(item: BoxObject, labels: NDArray, plane: Plane, value: int) -> None:
+    """Set the pixels of a plane to `value` where any of an object's masks meets it."""
+    for own, patch in item.masks.items():
+        if own == plane or own.spans != plane.spans:
+            patch.paint_across(own, labels, plane, value)
 
 
 def _any_inside(positions: NDArray, box: Box) -> bool:

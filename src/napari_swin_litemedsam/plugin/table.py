@@ -60,7 +60,7 @@ class ObjectTable(QTableWidget):
         for row, item in enumerate(objects):
             cells = [
                 str(item.id),
-                str(item.index[0]) if item.index else "–",
+                "–" if item.plane.position is None else str(item.plane.position),
                 "–" if item.iou is None else f"{item.iou:.2f}",
                 _state(item),
             ]

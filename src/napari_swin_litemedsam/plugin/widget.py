@@ -10,11 +10,12 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from .edits import Edits
-from .images import UnsupportedImageError
+from .images import UnsupportedImageError, show_plane
 from .layers import SessionLayers
 from .loading import LazyPredictor, load_predictor
 from .objects import State
 from .panel import Panel
+from .planes import Plane
 from .runs import Runs, Work
 from .worker import Runner
 
@@ -83,6 +84,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self._runs.reached.connect(self._follow)
         self.viewer.layers.events.inserted.connect(self._layers_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
+        self.viewer.dims.events.order.connect(self._show_range)
         self.destroyed.connect(self._runner.close)
 
     # ---- the image
@@ -131,9 +133,14 @@ class SwinLiteMedSAMWidget(QWidget):
         elif self._work is None:
             self._begin(image)
         if self._work is not None:
-            shape = self._work.session.shape
-            self.panel.show_range(shape[0] if len(shape) == 3 else 1)
+            self._show_range()
         self._show_objects()
+
+    def _show_range(self, event: Any = None) -> None:
+        """Offer the slices that boxes can be carried through in the view that the canvas shows."""
+        if self._work is not None:
+            axis = self._work.edits.plane_in_view().axis
+            self.panel.show_range(1 if axis is None else self._work.session.shape[axis])
 
     def _begin(self, image: "napari.layers.Image") -> None:
         try:
@@ -195,19 +202,21 @@ class SwinLiteMedSAMWidget(QWidget):
             work.layers.remove(item.id)
 
     def propagate(self) -> None:
-        """Carry all boxes through the chosen slices."""
+        """Carry the boxes of the view that the canvas shows through the chosen slices."""
         first, last = sorted((self.panel.first.value(), self.panel.last.value()))
         work = self._work
-        if work is None or not work.session.is_volume:
+        plane = None if work is None else work.edits.plane_in_view()
+        if work is None or plane is None or plane.axis is None:
             show_warning("Only volumes have slices to carry boxes through.")
             return
-        outside = [item.id for item in work.session.objects.values() if item not in work.session.in_range(first, last)]
+        inside = work.session.in_range(plane, first, last)
+        outside = [item.id for item in work.session.objects.values() if item not in inside]
         if outside:
             self._warn(f"Boxes outside slices {first} to {last} stay where they are: {', '.join(map(str, outside))}.")
         if len(outside) == len(work.session.objects):
             self._warn("Draw a box on one of the slices first.")
             return
-        self._runs.propagate(work, first, last)
+        self._runs.propagate(work, plane, first, last)
 
     def cancel(self) -> None:
         """Stop a propagation; what is done stays."""
@@ -223,15 +232,12 @@ class SwinLiteMedSAMWidget(QWidget):
         self.panel.show_running(total > 0, total)
         self.panel.progress.setValue(done)
 
-    def _follow(self, work: Work, z: int) -> None:
-        if work is self._work and self.panel.follow.isChecked():
-            self._go_to(work, z)
-
-    def _go_to(self, work: Work, z: int) -> None:
-        image = work.layers.image
-        middle = [(side - 1) / 2 for side in work.session.shape]
-        axis = self.viewer.dims.ndim - len(middle)
-        self.viewer.dims.set_point(axis, image.data_to_world([z, *middle[1:]])[0])
+    def _follow(self, work: Work, plane: Plane) -> None:
+        if work is not self._work or not self.panel.follow.isChecked():
+            return
+        # whoever turns the view during the run wants to look at something else
+        if work.edits.plane_in_view().joins(plane):
+            show_plane(work.layers.image, self.viewer.dims, plane)
 
     @property
     def busy(self) -> bool:
@@ -289,3 +295,4 @@ class SwinLiteMedSAMWidget(QWidget):
         self._work = None
         self.viewer.layers.events.inserted.disconnect(self._layers_changed)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
+        self.viewer.dims.events.order.disconnect(self._show_range)

@@ -1,0 +1,112 @@
+"""Planes of an image of any number of axes: where boxes, prompts and masks lie."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Box = tuple[float, float, float, float]  # y0, x0, y1, x1 in pixels of a plane
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane of an image, parallel to two of its axes.
+
+    Whatever way round the viewer shows it, its rows run along the first of the two and its columns along the second.
+
+    Parameters
+    ----------
+    at : tuple
+        The position on each axis of the image, None on the two that the plane spans.
+    axis : int, optional
+        The axis along which boxes are carried from it to its neighbours; None in an image without depth.
+
+    Examples
+    --------
+    Slice 7 of a volume (z, y, x), and a coronal plane of the same volume:
+
+    >>> Plane((7, None, None), axis=0), Plane((None, 40, None), axis=1)  # doctest: +SKIP
+    """
+
+    at: tuple[int | None, ...]
+    axis: int | None = None
+
+    @classmethod
+    def of(cls, shape: Sequence[int], spans: Sequence[int], position: Sequence[float]) -> "Plane":
+        """The plane that spans two axes of an image and lies nearest to a position."""
+        nearest = np.clip(np.rint(position), 0, np.array(shape) - 1)
+        deep = [axis for axis, side in enumerate(shape) if axis not in spans and side > 1]
+        at = tuple(None if axis in spans else int(place) for axis, place in enumerate(nearest))
+        return cls(at, deep[-1] if deep else None)
+
+    @property
+    def spans(self) -> tuple[int, int]:
+        """The two axes."""
+        rows, columns = (axis for axis, place in enumerate(self.at) if place is None)
+        return rows, columns
+
+    @property
+    def position(self) -> int | None:
+        """Where it is among its neighbours; the number of a slice."""
+        return None if self.axis is None else self.at[self.axis]
+
+    @property
+    def index(self) -> tuple[int | slice, ...]:
+        """What takes the plane out of an array."""
+        return tuple(slice(None) if place is None else place for place in self.at)
+
+    def moved(self, position: int) -> "Plane":
+        """The parallel plane at another position."""
+        assert self.axis is not None, "an image without depth has one plane"
+        return replace(self, at=(*self.at[: self.axis], position, *self.at[self.axis + 1 :]))
+
+    def joins(self, other: "Plane") -> bool:
+        """Whether boxes can be carried from one to the other."""
+        return self.axis is not None and self.axis == other.axis and self.moved(0) == other.moved(0)
+
+    def lift(self, positions: ArrayLike) -> NDArray[np.float64]:
+        """Turn positions on the plane, ``(N, 2)``, into positions in the image, ``(N, ndim)``."""
+        positions = np.asarray(positions, float).reshape(-1, 2)
+        lifted = np.tile(np.array([place or 0 for place in self.at], float), (len(positions), 1))
+        lifted[:, self.spans] = positions
+        return lifted
+
+    def drop(self, positions: NDArray) -> NDArray[np.float64]:
+        """Positions in the image, ``(N, ndim)``, as positions on the plane, ``(N, 2)``."""
+        return positions[:, self.spans]
+
+    def holds(self, positions: NDArray) -> NDArray[np.bool_]:
+        """For which of some positions in the image, ``(N, ndim)``, it is the nearest of its kind."""
+        hidden = [axis for axis, place in enumerate(self.at) if place is not None]
+        return (np.rint(positions[:, hidden]) == [self.at[axis] for axis in hidden]).all(axis=1)
+
+    def rectangle(self, box: Box) -> NDArray[np.float64]:
+        """Corners of a box, ``(4, ndim)``, as napari draws it."""
+        y0, x0, y1, x1 = box
+        return self.lift([[y0, x0], [y0, x1], [y1, x1], [y1, x0]])
+
+
+class Stack:
+    """The neighbours of a plane as a volume (depth, rows, columns), read plane by plane.
+
+    Parameters
+    ----------
+    data : array-like
+        With the axes of the image, and perhaps one of colours after them.
+    plane : Plane
+        One that has an axis.
+    """
+
+    def __init__(self, data: Any, plane: Plane):
+        assert plane.axis is not None, "an image without depth has one plane"
+        self._data, self._plane = data, plane
+        sides = data.shape
+        self.shape = (sides[plane.axis], *(sides[axis] for axis in plane.spans), *sides[len(plane.at) :])
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, position: int) -> NDArray:
+        return np.asarray(self._data[self._plane.moved(position).index])
