@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_swin_litemedsam.io import CaseError, npz, read_case, read_labels, write_segmentation
+from napari_swin_litemedsam.io import CaseError, npz, read_case, write_segmentation
+from napari_swin_litemedsam.io.npz import read_case_labels
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_labels_are_written_in_the_smallest_type(tmp_path, highest, dtype):
     with np.load(tmp_path / "new" / "case.npz") as file:
         assert file.files == ["segs"]
         assert file["segs"].dtype == dtype
-    read, spacing = read_labels(tmp_path / "new" / "case.npz", "segs")
+    read, spacing = read_case_labels(tmp_path / "new" / "case.npz")
     np.testing.assert_array_equal(read, labels)
     assert spacing is None
 
@@ -202,4 +203,4 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 def test_labels_of_the_wrong_name_are_reported(save):
     with pytest.raises(CaseError, match="no array 'segs'"):
-        read_labels(save(gts=np.zeros((3, 3), int)), "segs")
+        read_case_labels(save(gts=np.zeros((3, 3), int)), ("segs",))

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 from numpy.typing import NDArray
 
-from ..io.npz import CaseError, read_arrays, read_labels
+from ..io.npz import CaseError, read_arrays, read_case_labels
 from .scores import ObjectScore, modality_of, score_case
 
 SUFFIXES = (".npz", ".png", ".tif", ".tiff")
@@ -68,7 +68,7 @@ def read(path: Path, key: str) -> Labels:
         If the file cannot be read or holds no labels.
     """
     if path.suffix.lower() == ".npz":
-        ids, spacing = read_labels(path, key)
+        ids, spacing = read_case_labels(path, (key,))
         return Labels(ids, spacing if spacing is not None and len(spacing) == ids.ndim else None)
     from skimage.io import imread
 

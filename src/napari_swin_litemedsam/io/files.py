@@ -1,9 +1,20 @@
-"""Writing files that are either whole or not there."""
+"""What all formats share: errors, checks of claimed sizes, and files that are either whole or not there."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+MAX_BYTES = 2**33
+# deflate cannot do better than 1032:1, so a larger claim is a lie
+MAX_RATIO = 1100
+
+
+class CaseError(ValueError):
+    """A file that is no usable case; the message says why."""
 
 
 @contextmanager
@@ -14,10 +25,116 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix stays last, since image writers choose the format by it
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    # the whole name stays at the end, since image writers choose the format by it
+    unfinished = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
         yield unfinished
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def telling(path: str | os.PathLike, *errors: type[Exception]) -> Iterator[None]:
+    """Turn what a format's library raises into a `CaseError` of one line that names the file."""
+    known: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, MemoryError, *errors)
+    try:
+        yield
+    except CaseError:
+        raise
+    except known as error:
+        # the last line: libraries in C++ put their own source file before it
+        told = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+        raise CaseError(f"{path}: cannot be read ({told})") from error
+
+
+def require_file(path: str | os.PathLike) -> Path:
+    """The path, if there is such a file.
+
+    Raises
+    ------
+    CaseError
+        If there is none.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CaseError(f"{path}: no such file")
+    return path
+
+
+def check_claim(
+    path: Path, shape: Iterable[int], dtype: DTypeLike, available: int, compressed: bool, limit: int | None = None
+) -> int:
+    """Number of bytes that an array takes, if the bytes in the file can hold it; to be called before allocating.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for the message.
+    shape, dtype
+        What its header claims.
+    available : int
+        Bytes after the header.
+    compressed : bool
+        Whether they may stand for more.
+    limit : int, optional
+        `MAX_BYTES` by default.
+
+    Raises
+    ------
+    CaseError
+        If the claim is false, or the array larger than the limit.
+    """
+    shape = tuple(int(side) for side in shape)
+    size = np.dtype(dtype).itemsize
+    for side in shape:
+        # Python's numbers do not overflow as NumPy's would
+        size *= side
+    if size <= 0 or min(shape) <= 0:
+        raise CaseError(f"{path}: holds no pixels; its shape is {shape}")
+    if size > available * (MAX_RATIO if compressed else 1):
+        what = "cannot hold" if compressed else f"has only {max(available, 0)} of; it is cut off or damaged"
+        raise CaseError(f"{path}: claims {size} bytes for shape {shape}, which the file {what}")
+    limit = MAX_BYTES if limit is None else limit
+    if size > limit:
+        raise CaseError(f"{path}: its shape {shape} takes {size / 2**30:.1f} GiB; the limit is {limit >> 30} GiB")
+    return size
+
+
+def native(array: NDArray) -> NDArray:
+    """The array in this machine's byte order; floats as float32."""
+    if array.dtype.kind == "f":
+        return array.astype(np.float32, copy=False)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def whole_numbers(path: str | os.PathLike, array: NDArray) -> NDArray[np.integer]:
+    """Label ids that a file may hold as floats.
+
+    Raises
+    ------
+    CaseError
+        If they are no whole numbers.
+    """
+    if array.dtype.kind in "bui":
+        return array
+    if array.dtype.kind != "f" or not np.isfinite(array).all() or (array != np.rint(array)).any():
+        raise CaseError(f"{path}: labels are whole numbers; this holds others")
+    return array.astype(np.int32)
+
+
+def smallest_labels(labels: ArrayLike) -> NDArray[np.unsignedinteger]:
+    """Label ids as uint8 or, above 255, as uint16.
+
+    Raises
+    ------
+    ValueError
+        If an id does not fit.
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "bui":
+        raise ValueError(f"label ids are whole numbers, not {labels.dtype}")
+    highest = int(labels.max(initial=0))
+    if highest > np.iinfo(np.uint16).max or labels.min(initial=0) < 0:
+        raise ValueError(f"label ids must lie in 0..65535; the highest is {highest}")
+    return labels.astype(np.uint8 if highest <= 255 else np.uint16, copy=False)

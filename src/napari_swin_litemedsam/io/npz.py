@@ -11,15 +11,8 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import ArrayLike, NDArray
 
-from .files import replacing
-
-MAX_BYTES = 2**33
-# deflate cannot do better than 1032:1, so a larger claim is a lie
-_MAX_RATIO = 1100
-
-
-class CaseError(ValueError):
-    """A file that is no usable case; the message says why."""
+from ..geometry import Geometry, Scan
+from .files import MAX_BYTES, MAX_RATIO, CaseError, replacing, smallest_labels
 
 
 @dataclass(frozen=True)
@@ -80,27 +73,34 @@ def read_case(path: str | os.PathLike) -> Case:
     return Case(image, boxes, _check_spacing(path, arrays.get("spacing")), truth, is_volume)
 
 
-def read_labels(path: str | os.PathLike, key: str) -> tuple[NDArray, NDArray[np.float64] | None]:
-    """Read label ids (``gts`` or ``segs``) and, where present, the spacing.
+def case_scan(path: str | os.PathLike, case: Case) -> Scan:
+    """The case's image, with the spacing that its file tells in the order of SimpleITK: x, y, z."""
+    ndim = 3 if case.is_volume else 2
+    known = case.spacing is not None and len(case.spacing) >= ndim
+    geometry = Geometry.make(case.spacing[:ndim][::-1]) if known and case.spacing is not None else None
+    return Scan(case.image, geometry, (Path(path),), is_colour=case.image.ndim > ndim)
+
+
+def read_case_labels(
+    path: str | os.PathLike, keys: tuple[str, ...] = ("segs", "gts")
+) -> tuple[NDArray, NDArray[np.float64] | None]:
+    """Read the first of the named label arrays and, where present, the spacing in the order of the file.
 
     Raises
     ------
     CaseError
         If the file cannot be read or holds no such labels.
     """
-    arrays = read_arrays(path, (key, "spacing"))
-    if key not in arrays:
-        raise CaseError(f"{path}: holds no array '{key}'")
+    arrays = read_arrays(path, (*keys, "spacing"))
+    key = next((key for key in keys if key in arrays), None)
+    if key is None:
+        raise CaseError(f"{path}: holds no array {' or '.join(map(repr, keys))}")
     return _check_labels(path, key, arrays[key]), _check_spacing(path, arrays.get("spacing"))
 
 
 def write_segmentation(path: str | os.PathLike, labels: ArrayLike) -> None:
     """Write ``segs``, as uint8 or, above 255 objects, as uint16; the file appears only when complete."""
-    labels = np.asarray(labels)
-    highest = int(labels.max(initial=0))
-    if highest > np.iinfo(np.uint16).max or labels.min(initial=0) < 0:
-        raise ValueError(f"label ids must lie in 0..65535; the highest is {highest}")
-    labels = labels.astype(np.uint8 if highest <= 255 else np.uint16, copy=False)
+    labels = smallest_labels(labels)
     with replacing(path) as unfinished, open(unfinished, "wb") as file:
         np.savez_compressed(file, segs=labels)
 
@@ -144,7 +144,7 @@ def _check_size(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
     for side in shape:
         # Python's numbers do not overflow as NumPy's would
         size *= int(side)
-    if header + size != info.file_size or info.file_size > _MAX_RATIO * max(info.compress_size, 1):
+    if header + size != info.file_size or info.file_size > MAX_RATIO * max(info.compress_size, 1):
         raise CaseError(
             f"{path}: '{info.filename}' claims {size} bytes for shape {shape}, which the file does not hold"
         )

@@ -1,0 +1,97 @@
+"""PNG, JPEG and TIFF: pixels without a place in the patient."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import Scan
+from .files import CaseError, check_claim, native, replacing, require_file, telling
+
+TIFF = (".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF)
+
+
+def read_picture(path: str | os.PathLike, as_labels: bool = False) -> Scan:
+    """Read a grey or colour picture, or a TIFF stack of grey ones.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    as_labels : bool
+        Whether an indexed PNG gives its indices instead of the colours they stand for.
+
+    Raises
+    ------
+    CaseError
+        If the file is none, is cut off, or is a stack of colour pictures.
+    """
+    path = require_file(path)
+    array, is_colour = _read_tiff(path) if path.suffix.lower() in TIFF else _read_pillow(path, as_labels)
+    return Scan(native(array), None, (path,), is_colour)
+
+
+def write_picture(path: str | os.PathLike, labels: NDArray[np.unsignedinteger]) -> None:
+    """Write label ids as PNG or, also of a volume, as TIFF; the file appears only when complete.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot hold them.
+    """
+    path = Path(path)
+    if path.suffix.lower() in TIFF:
+        from tifffile import imwrite
+
+        with replacing(path) as unfinished:
+            imwrite(unfinished, labels, photometric="minisblack", compression="zlib")
+        return
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path}: JPEG would change label ids; choose .png")
+    if labels.ndim != 2:
+        raise ValueError(f"{path}: a PNG holds no volume; choose .nii.gz, .nrrd, .mha or .tif")
+    from PIL import Image
+
+    with replacing(path) as unfinished:
+        Image.fromarray(labels).save(unfinished, format="png")
+
+
+def _read_pillow(path: Path, as_labels: bool) -> tuple[NDArray, bool]:
+    from PIL import Image
+
+    with telling(path, SyntaxError, Image.DecompressionBombError), warnings.catch_warnings():
+        # the limit is ours, below
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path, formats=("PNG", "JPEG")) as picture:
+            mode, bands = picture.mode, len(picture.getbands())
+            check_claim(path, (*picture.size[::-1], bands), np.uint8, path.stat().st_size, compressed=True)
+            if mode == "P":
+                array = np.array(picture if as_labels else picture.convert("RGB"))
+            elif mode in ("1", "LA", "La"):
+                array = np.array(picture.convert("L"))
+            else:
+                array = np.array(picture.convert("RGB") if mode == "CMYK" else picture)
+    if array.dtype == np.int32:
+        # how Pillow keeps 16-bit greys in some files
+        array = array.astype(np.uint16) if array.min() >= 0 and array.max() <= 65535 else array
+    return array, array.ndim == 3
+
+
+def _read_tiff(path: Path) -> tuple[NDArray, bool]:
+    from tifffile import TiffFile, TiffFileError
+
+    with telling(path, TiffFileError, KeyError, IndexError, TypeError, RuntimeError), TiffFile(path) as file:
+        series = file.series[0]
+        axes, shape = series.axes, series.shape
+        if series.dtype is None or series.dtype.kind not in "buif":
+            raise CaseError(f"{path}: holds {series.dtype} numbers, which are no intensities")
+        is_colour = axes.endswith("S") and shape[-1] in (3, 4)
+        if len(shape) - is_colour not in (2, 3):
+            raise CaseError(f"{path}: has axes {axes} {shape}; only images and volumes can be read, so split it")
+        if is_colour and len(shape) == 4:
+            raise CaseError(f"{path}: a volume of colours {shape}; only volumes of one channel can be read")
+        check_claim(path, shape, series.dtype, path.stat().st_size, compressed=True)
+        return series.asarray(), is_colour

@@ -1,0 +1,139 @@
+"""One way in and one way out for all formats: scans with their geometry, labels with names and colours."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..geometry import Geometry, Scan
+from . import itk, nifti, pictures
+from .files import CaseError, require_file, smallest_labels, whole_numbers
+from .npz import case_scan, read_case, read_case_labels, write_segmentation
+from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sidecar
+
+NPZ = (".npz",)
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".npz", ".png", ".tif", ".tiff")
+
+
+def read_scan(path: str | os.PathLike) -> Scan:
+    """Read an image or volume of any format, by the ending of its name.
+
+    Raises
+    ------
+    CaseError
+        If the file is none, is cut off, claims more than it holds, or has four axes or colours in a volume.
+    """
+    suffix = suffix_of(require_file(path))
+    if suffix in NPZ:
+        return case_scan(path, read_case(path))
+    if suffix in nifti.SUFFIXES:
+        return nifti.read_nifti(path)
+    if suffix in itk.SUFFIXES:
+        return itk.read_itk(path)
+    if suffix in pictures.SUFFIXES:
+        return pictures.read_picture(path)
+    raise CaseError(f"{path}: a file of unknown kind; known are {_known()}")
+
+
+def read_labels(path: str | os.PathLike) -> tuple[NDArray[np.integer], NDArray[np.float64] | None]:
+    """Read label ids of any format.
+
+    Returns
+    -------
+    labels : array of int
+        ``(Z, Y, X)`` or ``(Y, X)``; of npz files ``segs`` or, without it, ``gts``.
+    spacing : array or None
+        In mm, in the order of the labels' axes; of npz files as it stands there.
+
+    Raises
+    ------
+    CaseError
+        As `read_scan` does, and if the file holds no whole numbers.
+    """
+    suffix = suffix_of(path)
+    if suffix in NPZ:
+        return read_case_labels(path)
+    scan = pictures.read_picture(path, as_labels=True) if suffix in pictures.SUFFIXES else read_scan(path)
+    if scan.is_colour:
+        raise CaseError(f"{path}: a label image has one channel of whole numbers, not shape {scan.array.shape}")
+    return whole_numbers(path, scan.array), None if scan.geometry is None else np.array(scan.geometry.spacing)
+
+
+def read_segments(path: str | os.PathLike) -> list[Segment]:
+    """Read the names and colours of a label file: from its header, or from the JSON file beside it.
+
+    Raises
+    ------
+    CaseError
+        If they are damaged.
+    """
+    if suffix_of(path) in itk.SUFFIXES and (segments := itk.read_slicer_segments(path)):
+        return segments
+    return read_sidecar(path)
+
+
+def write_labels(
+    path: str | os.PathLike,
+    labels: ArrayLike,
+    geometry: Geometry | None = None,
+    segments: Sequence[Segment] = (),
+    source: Iterable[Path] = (),
+) -> list[Path]:
+    """Write label ids, as uint8 or, above 255, as uint16; a file appears only when it is complete.
+
+    Parameters
+    ----------
+    path : path
+        Its ending chooses the format: ``.nii.gz``, ``.nii``, ``.seg.nrrd``, ``.nrrd``, ``.mha``, ``.npz``, ``.png``,
+        ``.tif``; the last three keep no geometry.
+    labels : array of int
+        ``(Z, Y, X)`` or ``(Y, X)``, ids in 0..65535.
+    geometry : Geometry, optional
+        Of the scan; by default pixels of 1 mm.
+    segments : sequence of Segment
+        Names and colours: in the header of NRRD, otherwise in a JSON file beside the labels.
+    source : paths
+        The files of the scan, whose header some formats take over.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot hold these labels.
+    OSError
+        If the file cannot be written; the old one is whole then.
+    """
+    path, suffix = Path(path), suffix_of(path)
+    labels = smallest_labels(labels)
+    if suffix not in LABEL_SUFFIXES:
+        raise ValueError(f"{path}: labels are written as {', '.join(LABEL_SUFFIXES)}, not as '{suffix}'")
+    if labels.ndim not in (2, 3):
+        raise ValueError(f"labels of shape {labels.shape} are neither an image nor a volume")
+    if geometry is not None and geometry.ndim != labels.ndim:
+        raise ValueError(f"labels of shape {labels.shape} do not fit a scan of {geometry.ndim} axes")
+    place = geometry or Geometry.make((1.0,) * labels.ndim)
+    if suffix in NPZ:
+        write_segmentation(path, labels)
+    elif suffix in nifti.SUFFIXES:
+        nifti.write_nifti(path, labels, place, source)
+    elif suffix in itk.SUFFIXES:
+        itk.write_itk(path, labels, place, segments)
+        if suffix != ".mha":
+            return [path]
+    else:
+        pictures.write_picture(path, labels)
+    if segments:
+        return [path, write_sidecar(path, segments)]
+    # names of the labels that were there before
+    sidecar_of(path).unlink(missing_ok=True)
+    return [path]
+
+
+def _known() -> str:
+    return ", ".join((*nifti.SUFFIXES, *itk.SUFFIXES, *pictures.SUFFIXES, *NPZ))

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from PIL import Image
+from tifffile import imwrite
+
+from napari_swin_litemedsam.io import CaseError, files, read_labels, read_scan
+
+GREY = np.random.default_rng(0).integers(0, 255, (20, 30)).astype(np.uint8)
+COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=-1)
+
+
+@pytest.mark.parametrize(
+    "array", [GREY, COLOUR, np.dstack([COLOUR, GREY]), GREY.astype(np.uint16) * 200], ids=["L", "RGB", "RGBA", "I;16"]
+)
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".PNG", ".TIFF"])
+def test_pixels_are_read_as_they_are(tmp_path, array, suffix):
+    Image.fromarray(array).save(tmp_path / f"a{suffix}")
+    scan = read_scan(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(scan.array, array)
+    assert scan.array.dtype == array.dtype
+    assert scan.is_colour == (array.ndim == 3)
+    assert scan.geometry is None
+
+
+def test_jpeg(tmp_path):
+    Image.fromarray(np.full((20, 30, 3), 99, np.uint8)).save(tmp_path / "a.jpg")
+    assert abs(read_scan(tmp_path / "a.jpg").array.astype(int) - 99).max() < 3
+
+
+@pytest.mark.parametrize(("mode", "colour"), [("1", False), ("LA", False), ("P", True)])
+def test_rarer_kinds_of_png(tmp_path, mode, colour):
+    Image.fromarray(COLOUR if colour else GREY).convert(mode).save(tmp_path / "a.png")
+    scan = read_scan(tmp_path / "a.png")
+    assert scan.is_colour == colour
+    assert scan.array.dtype == np.uint8
+    assert scan.array.max() > 200
+
+
+def test_an_indexed_png_of_labels_keeps_its_indices(tmp_path):
+    labels = Image.fromarray(GREY % 4, "P")
+    labels.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    labels.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png")[0], GREY % 4)
+
+
+def test_tiff_stacks_are_volumes_and_stacks_of_colours_are_refused(tmp_path):
+    # three columns wide, and still no colours
+    imwrite(tmp_path / "a.tif", np.zeros((5, 6, 3), np.uint16), photometric="minisblack")
+    assert read_scan(tmp_path / "a.tif").is_volume
+    imwrite(tmp_path / "b.tif", np.zeros((5, 6, 7, 3), np.uint8), photometric="rgb")
+    imwrite(tmp_path / "c.tif", np.zeros((2, 5, 6, 7), np.uint8), photometric="minisblack")
+    imwrite(tmp_path / "d.tif", np.zeros((5, 6), np.complex64))
+    for name, message in (("b", "volume of colours"), ("c", "split it"), ("d", "no intensities")):
+        with pytest.raises(CaseError, match=message):
+            read_scan(tmp_path / f"{name}.tif")
+
+
+def test_pictures_above_the_limit_are_refused_before_decoding(tmp_path, monkeypatch):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    imwrite(tmp_path / "a.tif", GREY)
+    monkeypatch.setattr(files, "MAX_BYTES", 100)
+    for name in ("a.png", "a.tif"):
+        with pytest.raises(CaseError, match="the limit"):
+            read_scan(tmp_path / name)
