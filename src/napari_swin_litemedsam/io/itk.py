@@ -15,7 +15,7 @@ from .segments import Segment
 
 SUFFIXES = (".nrrd", ".nhdr", ".seg.nrrd", ".mha", ".mhd")
 _NRRD = (".nrrd", ".nhdr")
-# no header of an image is longer
+# that of a thousand segments is shorter, and ITK takes minutes over long ones
 _HEADER_BYTES = 2**20
 
 
@@ -161,8 +161,10 @@ def _nrrd_data(path: Path) -> tuple[Path, int, bool, bool]:
         fields: dict[str, str] = {}
         for line in iter(lambda: file.readline(_HEADER_BYTES), b""):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            if not text or file.tell() > _HEADER_BYTES:
+            if not text:
                 break
+            if file.tell() > _HEADER_BYTES:
+                raise CaseError(f"{path}: not a NRRD file; its header does not end")
             key, found, value = text.partition(": ")
             if found and not text.startswith("#"):
                 fields[key.lower().replace(" ", "")] = value.strip()

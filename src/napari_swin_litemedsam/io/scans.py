@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import Geometry, Scan
-from . import itk, nifti, pictures
+from . import itk, nifti, raster
 from .files import CaseError, require_file, smallest_labels, whole_numbers
 from .npz import case_scan, read_case, read_case_labels, write_segmentation
 from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sidecar
@@ -32,8 +32,8 @@ def read_scan(path: str | os.PathLike) -> Scan:
         return nifti.read_nifti(path)
     if suffix in itk.SUFFIXES:
         return itk.read_itk(path)
-    if suffix in pictures.SUFFIXES:
-        return pictures.read_picture(path)
+    if suffix in raster.SUFFIXES:
+        return raster.read_picture(path)
     raise CaseError(f"{path}: a file of unknown kind; known are {_known()}")
 
 
@@ -55,7 +55,7 @@ def read_labels(path: str | os.PathLike) -> tuple[NDArray[np.integer], NDArray[n
     suffix = suffix_of(path)
     if suffix in NPZ:
         return read_case_labels(path)
-    scan = pictures.read_picture(path, as_labels=True) if suffix in pictures.SUFFIXES else read_scan(path)
+    scan = raster.read_picture(path, as_labels=True) if suffix in raster.SUFFIXES else read_scan(path)
     if scan.is_colour:
         raise CaseError(f"{path}: a label image has one channel of whole numbers, not shape {scan.array.shape}")
     return whole_numbers(path, scan.array), None if scan.geometry is None else np.array(scan.geometry.spacing)
@@ -127,7 +127,7 @@ def write_labels(
         if suffix != ".mha":
             return [path]
     else:
-        pictures.write_picture(path, labels)
+        raster.write_picture(path, labels)
     if segments:
         return [path, write_sidecar(path, segments)]
     # names of the labels that were there before
@@ -136,4 +136,4 @@ def write_labels(
 
 
 def _known() -> str:
-    return ", ".join((*nifti.SUFFIXES, *itk.SUFFIXES, *pictures.SUFFIXES, *NPZ))
+    return ", ".join((*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, *NPZ))
