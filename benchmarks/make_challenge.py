@@ -14,9 +14,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from _common import pairs_by_source
 
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE
-from napari_swin_litemedsam.training.data import BOX_JITTER, find_pairs, read_all
+from napari_swin_litemedsam.training.data import BOX_JITTER, read_all
 from napari_swin_litemedsam.training.validation import boxed_objects, middle_slice
 
 
@@ -57,10 +58,7 @@ def main():
     warnings.simplefilter("ignore")
     args.output.mkdir(parents=True, exist_ok=True)
 
-    by_source = {}
-    for pair in find_pairs(args.data):
-        by_source.setdefault(pair.source, []).append(pair)
-    for source, pairs in by_source.items():
+    for source, pairs in pairs_by_source(args.data).items():
         solid = pairs[0].image.name.endswith((".nii", ".nii.gz"))
         samples, _ = read_all(pairs[: args.volumes] if solid else pairs[:: args.every])
         for sample in samples:

@@ -1,0 +1,54 @@
+"""What correcting clicks add to the prompts that a box generates.
+
+    python benchmarks/edits.py DATA/val [--checkpoint FILE] [--every K] [--clicks 3] [-o docs/edits.md]
+
+Each click goes where an annotator would click who sees the mask: into the middle of the widest error, positive
+where the object was missed, negative where the mask goes too far. It is added to the four points; box and scribble
+stay. Two tables: all objects, and those whose first mask has a DSC below 80 per cent. DATA and figures as in
+``accuracy.py``.
+"""
+
+from collections import defaultdict
+
+import numpy as np
+from _common import cases, finish, parser, score, table
+
+from napari_swin_litemedsam.predictor import Predictor, load_model
+from napari_swin_litemedsam.training.clicks import corrective_click
+
+POOR = 80
+
+
+def corrected_masks(predictor, box, truth, clicks):
+    """Yield the mask of the box alone and after each click; without an error left it stays."""
+    result = predictor.predict(box)
+    points, labels = result.points, result.point_labels
+    yield result.mask
+    for _ in range(clicks):
+        if click := corrective_click(result.mask, truth):
+            points, labels = np.vstack([points, (click.y, click.x)]), np.append(labels, int(click.label))
+            result = predictor.predict(box, points, labels)
+        yield result.mask
+
+
+def main(argv=None):
+    options = parser(__doc__)
+    options.add_argument("--clicks", type=int, default=3, help="at most (default: %(default)s)")
+    args = options.parse_args(argv)
+    predictor = Predictor(load_model(args.checkpoint))
+    scores = defaultdict(list)
+    for source, image, truths, boxes in cases(args):
+        predictor.set_image(image)
+        for truth, box in zip(truths, boxes, strict=True):
+            scores[source].append([score(truth, mask) for mask in corrected_masks(predictor, box, truth, args.clicks)])
+    poor = {source: [v for v in values if v[0][0] < POOR] for source, values in scores.items()}
+    columns = ["no click", "1 click", *(f"{n} clicks" for n in range(2, args.clicks + 1))][: args.clicks + 1]
+    parts = ["All objects:", table(scores, columns, args.per_source)]
+    if any(poor.values()):
+        chosen = {source: values for source, values in poor.items() if values}
+        parts += [f"Objects whose first mask has a DSC below {POOR}:", table(chosen, columns, args.per_source)]
+    finish("\n\n".join(parts), args.output)
+
+
+if __name__ == "__main__":
+    main()
