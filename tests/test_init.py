@@ -19,12 +19,12 @@ def test_import_is_light(module):
     assert heavy == []
 
 
-def test_the_network_needs_no_gui():
+def test_the_api_needs_neither_gui_nor_torch_to_import():
     loaded = run_python(
         "import sys\nfrom napari_swin_litemedsam import *\n"
         "print(*{name.split('.')[0] for name in sys.modules} & {'torch', 'napari', 'qtpy', 'PyQt6'})"
     )
-    assert loaded == ["torch"]
+    assert loaded == []
 
 
 @pytest.mark.parametrize("name", napari_swin_litemedsam.__all__)

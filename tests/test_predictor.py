@@ -1,7 +1,10 @@
+from threading import Thread
+
 import numpy as np
 import pytest
 import torch
 
+from napari_swin_litemedsam.backends.torch_backend import TorchBackend
 from napari_swin_litemedsam.model import SwinLiteMedSAM
 from napari_swin_litemedsam.predictor import EmptyBoxError, Predictor, clip_box
 
@@ -14,16 +17,20 @@ def image():
 
 
 @pytest.fixture(scope="module")
-def model():
+def backend():
     torch.manual_seed(0)
-    return SwinLiteMedSAM()
+    return TorchBackend(SwinLiteMedSAM(), half=False)
+
+
+@pytest.fixture(scope="module")
+def shared(backend):
+    return Predictor(None, backend)
 
 
 @pytest.fixture
-def predictor(model, image):
-    predictor = Predictor(model)
-    predictor.set_image(image, key="image")
-    return predictor
+def predictor(shared, image):
+    shared.set_image(image, key="image")
+    return shared
 
 
 def test_prediction_has_the_image_shape_and_tells_its_prompts(predictor):
@@ -98,27 +105,109 @@ def test_mismatched_prompts_are_refused(predictor):
         predictor.predict(BOX, scribble=np.zeros((3, 3)))
 
 
-def test_predicting_without_an_image_is_refused(model):
+def test_predicting_without_an_image_is_refused():
     with pytest.raises(RuntimeError, match="set_image"):
-        Predictor(model).predict(BOX)
+        Predictor(None).predict(BOX)
 
 
-def test_a_known_image_is_not_encoded_again(predictor, model, image, monkeypatch):
-    expected = predictor.predict(BOX).probability
-    predictor.set_image(image[::-1], key="other")
-    calls = []
-    encode = model.encode_image
-    monkeypatch.setattr(model, "encode_image", lambda x: calls.append(1) or encode(x))
+def test_each_object_of_many_may_have_its_own_prompts(predictor):
+    stroke = np.zeros((100, 150), bool)
+    stroke[40:50, 60:65] = True
+    boxes = [BOX, BOX, (5, 5, 40, 60)]
+    points, labels, scribbles = [None, [(50, 70)], []], [None, [0], None], [None, stroke, False]
+    many = predictor.predict_many(boxes, [0, 0, 7], points, labels, scribbles)
+    for result, *prompts in zip(many, boxes, points, labels, scribbles, [0, 0, 7], strict=True):
+        alone = predictor.predict(*prompts)
+        np.testing.assert_allclose(result.probability, alone.probability, atol=1e-3)
+        np.testing.assert_array_equal(result.points, alone.points)
+        np.testing.assert_array_equal(result.scribble, alone.scribble)
+    with pytest.raises(ValueError, match="zip"):
+        predictor.predict_many(boxes, [0])
+
+
+class Recorder:
+    """Counts what it is asked; its masks are the boxes."""
+
+    name = description = "recorder"
+    batch = 3
+
+    def __init__(self):
+        self.encoded = []
+        self.decoded = []
+
+    def encode(self, pixels):
+        self.encoded.append(pixels)
+        return [np.zeros(1000, np.float16)]
+
+    def decode(self, features, points, labels, boxes, scribbles):
+        self.decoded.append(len(boxes))
+        y, x = np.mgrid[:256, :256]
+        inside = [(x >= x0) & (y >= y0) & (x <= x1) & (y <= y1) for x0, y0, x1, y1 in boxes]
+        return np.where(inside, 1.0, -1.0).astype(np.float32), np.ones(len(boxes), np.float32)
+
+
+def test_many_objects_are_decoded_in_batches_and_keep_their_order(image):
+    recorder = Recorder()
+    predictor = Predictor(None, recorder)
+    predictor.set_image(image)
+    boxes = [(i, 2 * i, i + 20, 2 * i + 20) for i in range(8)]
+    scribbles = [False if i % 2 else None for i in range(8)]
+    results = predictor.predict_many(boxes, scribbles=scribbles)
+    assert sum(recorder.decoded) == 8
+    assert max(recorder.decoded) <= 3
+    for box, result in zip(boxes, results, strict=True):
+        np.testing.assert_allclose(result.box, box)
+        assert result.mask[box[0] + 10, box[1] + 10]
+    before = len(recorder.decoded)
+    each = predictor.predict_each(boxes)
+    next(each)
+    assert recorder.decoded[before:] == [3]
+
+
+def test_a_known_image_is_not_encoded_again(image):
+    recorder = Recorder()
+    predictor = Predictor(None, recorder)
     predictor.set_image(image, key="image")
-    assert calls == []
-    np.testing.assert_array_equal(predictor.predict(BOX).probability, expected)
+    predictor.set_image(image[::-1], key="other")
+    predictor.set_image(image, key="image")
+    assert len(recorder.encoded) == 2
+    assert predictor.is_encoded(None, "image")
+    assert not predictor.is_encoded((10, 100), "image")
     predictor.set_image(image, window=(10, 100), key="image")
-    assert calls == [1]
+    predictor.set_image(image)
+    predictor.set_image(image)
+    assert len(recorder.encoded) == 5
 
 
-def test_image_size_does_not_matter_to_the_caller(model):
+def test_what_was_fetched_ahead_is_not_encoded_again(image):
+    recorder = Recorder()
+    predictor = Predictor(None, recorder)
+    predictor.set_image(image, key=0)
+    thread = Thread(target=predictor.prefetch, args=(image[:50], None, 1))
+    thread.start()
+    thread.join()
+    assert predictor.predict(BOX).mask.shape == image.shape, "the image that was set stays set"
+    predictor.set_image(image[:50], key=1)
+    assert len(recorder.encoded) == 2
+    assert predictor.predict((5, 5, 40, 60)).mask.shape == (50, 150)
+
+
+def test_the_cache_keeps_to_its_budget(image):
+    recorder = Recorder()
+    predictor = Predictor(None, recorder, cache_bytes=2 * (2000 + 256 * 256))
+    for key in range(3):
+        predictor.set_image(image, key=key)
+    assert [predictor.is_encoded(None, key) for key in range(3)] == [False, True, True]
+
+
+def test_times_are_told(predictor):
+    predictor.predict(BOX)
+    assert predictor.milliseconds["encode"] > predictor.milliseconds["decode"] > 0
+
+
+def test_image_size_does_not_matter_to_the_caller():
     for shape in ((1, 40), (300, 20), (64, 64, 3), (50, 60, 4)):
-        predictor = Predictor(model)
+        predictor = Predictor(None, Recorder())
         predictor.set_image(np.random.default_rng(0).random(shape))
         box = (0, 2, shape[0] - 0.6, 18)
         assert predictor.predict(box).mask.shape == shape[:2]

@@ -1,21 +1,26 @@
 """Encode an image once, then predict masks for any number of prompts (the two-step API of Segment Anything)."""
 
 import os
-from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from .model import ImageFeatures, PointLabel, SwinLiteMedSAM, load_checkpoint
+from .backends import PADDING, Backend, Features, Model, bundled_weights, make_backend
+from .features import BUDGET, FeatureCache
 from .preprocessing import Frame, check_image
 from .prompts import inference_points, inference_scribble
 
-CACHED_IMAGES = 64
+if TYPE_CHECKING:
+    from .model import SwinLiteMedSAM
+
 _LOGIT_LIMIT = 60
+T = TypeVar("T")
 
 
 class EmptyBoxError(ValueError):
@@ -50,13 +55,21 @@ class _FramePrompts:
     scribble: NDArray[np.bool_] | None
 
 
-def bundled_weights() -> Path:
-    """Path of the checkpoint that comes with the package."""
-    return Path(__file__).parent / "weights" / "swin_litemedsam.safetensors"
+@dataclass(frozen=True)
+class _Encoded:
+    """An image ready for prompts: its frame, its features, and where in the frame it is not black."""
+
+    frame: Frame
+    features: Features
+    area: NDArray[np.bool_]
+
+    @property
+    def nbytes(self) -> int:
+        return self.area.nbytes + sum(x.nbytes for x in self.features)
 
 
-def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu") -> SwinLiteMedSAM:
-    """Load the network, ready to predict.
+def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu") -> Model:
+    """Find the weights and check them; the network itself is built when something needs it.
 
     Parameters
     ----------
@@ -70,7 +83,7 @@ def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu")
     CheckpointError
         If the file is not a checkpoint of this network.
     """
-    return load_checkpoint(bundled_weights() if checkpoint is None else checkpoint).to(device)
+    return Model(bundled_weights() if checkpoint is None else checkpoint, device)
 
 
 def clip_box(box: ArrayLike, height: int, width: int) -> NDArray[np.float64]:
@@ -100,8 +113,12 @@ class Predictor:
 
     Parameters
     ----------
-    model : SwinLiteMedSAM
-        From `load_model`.
+    model : Model or SwinLiteMedSAM
+        From `load_model`. A network of torch is copied at first use.
+    backend : str or Backend
+        What runs the network: ``torch``, or ``auto`` for the fastest that is right on this machine.
+    cache_bytes : int
+        Memory for the features of images with a key.
 
     Examples
     --------
@@ -110,11 +127,19 @@ class Predictor:
     >>> result = predictor.predict((40, 30, 120, 150))  # doctest: +SKIP
     """
 
-    def __init__(self, model: SwinLiteMedSAM):
-        self.model = model.eval()
-        self.device = next(model.parameters()).device
-        self._cache: OrderedDict[Hashable, tuple[Frame, ImageFeatures, NDArray[np.bool_]]] = OrderedDict()
-        self._current: tuple[Frame, ImageFeatures, NDArray[np.bool_]] | None = None
+    def __init__(self, model: "Model | SwinLiteMedSAM", backend: str | Backend = "auto", cache_bytes: int = BUDGET):
+        self.model = model
+        self.milliseconds: dict[str, float] = {}
+        """Least time that ``encode`` (an image) and ``decode`` (a prompt) have taken."""
+        self._asked = backend
+        self._cache: FeatureCache[_Encoded] = FeatureCache(cache_bytes)
+        self._encoding = Lock()
+        self._current: _Encoded | None = None
+
+    @cached_property
+    def backend(self) -> Backend:
+        """What runs the network; prepared when first asked for, which takes from a moment to some seconds."""
+        return make_backend(self.model, self._asked) if isinstance(self._asked, str) else self._asked
 
     def set_image(
         self, image: ArrayLike, window: tuple[float, float] | None = None, key: Hashable | None = None
@@ -130,21 +155,44 @@ class Predictor:
         key : hashable, optional
             Names the image: for a key (and window) seen lately the features are taken from the cache.
         """
-        name = None if key is None else (key, window)
-        if name is not None and name in self._cache:
-            self._cache.move_to_end(name)
-            self._current = self._cache[name]
-            return
+        self._current = self._encoded(image, window, key)
+
+    def prefetch(self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable) -> None:
+        """Encode an image for a later `set_image` with the same window and key.
+
+        May run in another thread than everything else; predictions go on for the image that was set.
+        """
+        self._encoded(image, window, key)
+
+    def is_encoded(self, window: tuple[float, float] | None, key: Hashable) -> bool:
+        """Whether `set_image` with this window and key would find the features in the cache."""
+        return (key, window) in self._cache
+
+    def _encoded(self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable | None) -> _Encoded:
+        name = (key, window)
+        found = None if key is None else self._cache.get(name)
+        if found is not None:
+            return found
         image = check_image(image)
         frame = Frame(*image.shape[:2])
         pixels = frame.input(image, window)
-        with torch.inference_mode():
-            features = self.model.encode_image(torch.from_numpy(pixels)[None].to(self.device))
-        self._current = frame, features, pixels.max(axis=0) > 0
-        if name is not None:
-            self._cache[name] = self._current
-            while len(self._cache) > CACHED_IMAGES:
-                self._cache.popitem(last=False)
+        with self._encoding:
+            # another thread may have encoded the same image meanwhile
+            found = None if key is None else self._cache.get(name)
+            if found is not None:
+                return found
+            backend = self.backend
+            encoded = _Encoded(frame, self._timed("encode", lambda: backend.encode(pixels)), pixels.max(axis=0) > 0)
+            if key is not None:
+                self._cache.put(name, encoded, encoded.nbytes)
+        return encoded
+
+    def _timed(self, half: str, action: Callable[[], T], count: int = 1) -> T:
+        start = time.perf_counter()
+        result = action()
+        taken = 1000 * (time.perf_counter() - start) / count
+        self.milliseconds[half] = min(taken, self.milliseconds.get(half, taken))
+        return result
 
     def predict(
         self,
@@ -178,13 +226,41 @@ class Predictor:
         """
         return self._decode([self._prompts(box, points, point_labels, scribble, seed)])[0]
 
-    def predict_many(self, boxes: Sequence[ArrayLike], seeds: Sequence[int] | None = None) -> list[Prediction]:
-        """Predict a mask for each box, with generated prompts, in one batch; `boxes` as in `predict`."""
-        seeds = [0] * len(boxes) if seeds is None else seeds
-        return self._decode([self._prompts(b, None, None, None, s) for b, s in zip(boxes, seeds, strict=True)])
+    def predict_many(
+        self,
+        boxes: Sequence[ArrayLike],
+        seeds: Sequence[int] | None = None,
+        points: Sequence[ArrayLike | None] | None = None,
+        point_labels: Sequence[ArrayLike | None] | None = None,
+        scribbles: Sequence[ArrayLike | bool | None] | None = None,
+    ) -> list[Prediction]:
+        """Predict a mask for each box in few runs of the network.
+
+        Each argument has one entry for each box, as `predict` takes it, or is None for the default of all.
+        """
+        return list(self.predict_each(boxes, seeds, points, point_labels, scribbles))
+
+    def predict_each(
+        self,
+        boxes: Sequence[ArrayLike],
+        seeds: Sequence[int] | None = None,
+        points: Sequence[ArrayLike | None] | None = None,
+        point_labels: Sequence[ArrayLike | None] | None = None,
+        scribbles: Sequence[ArrayLike | bool | None] | None = None,
+    ) -> Iterator[Prediction]:
+        """Yield what `predict_many` returns, so that hundreds of masks need not be in memory at once."""
+        count = len(boxes)
+
+        def each(values: Sequence[Any] | None, default: Any = None) -> Sequence[Any]:
+            return [default] * count if values is None else values
+
+        asked = zip(boxes, each(points), each(point_labels), each(scribbles), each(seeds, 0), strict=True)
+        prompts = [self._prompts(*one) for one in asked]
+        for first in range(0, count, self.backend.batch):
+            yield from self._decode(prompts[first : first + self.backend.batch])
 
     @property
-    def _image(self) -> tuple[Frame, ImageFeatures, NDArray[np.bool_]]:
+    def _image(self) -> _Encoded:
         if self._current is None:
             raise RuntimeError("no image to predict on: call set_image first")
         return self._current
@@ -197,7 +273,7 @@ class Predictor:
         scribble: ArrayLike | bool | None,
         seed: int,
     ) -> _FramePrompts:
-        frame, _, area = self._image
+        frame, area = self._image.frame, self._image.area
         box = frame.box_to_frame(clip_box(box, frame.height, frame.width))
         if points is None:
             points = inference_points(area, box, seed)
@@ -222,53 +298,42 @@ class Predictor:
         return _FramePrompts(box, points, labels, drawn)
 
     def _decode(self, prompts: list[_FramePrompts]) -> list[Prediction]:
-        frame, features, _ = self._image
-        results: list[Prediction | None] = [None] * len(prompts)
+        image = self._image
+        results: dict[int, Prediction] = {}
         # an absent scribble is not an empty one, so the two kinds cannot share a batch
         for with_scribble in (False, True):
             chosen = [i for i, p in enumerate(prompts) if (p.scribble is not None) == with_scribble]
             if not chosen:
                 continue
-            group = [prompts[i] for i in chosen]
-            logits, iou = self._run(features, group)
-            for index, prompt, plane, score in zip(chosen, group, frame.logits_to_image(logits), iou, strict=True):
-                probability = 1 / (1 + np.exp(-np.clip(plane, -_LOGIT_LIMIT, _LOGIT_LIMIT)))
-                scribble = (
-                    np.zeros_like(plane, bool) if prompt.scribble is None else frame.mask_to_image(prompt.scribble)
-                )
-                results[index] = Prediction(
-                    plane > 0,
-                    probability.astype(np.float32),
-                    float(score),
-                    frame.to_image(prompt.points),
-                    prompt.labels,
-                    scribble,
-                    frame.to_image(prompt.box.reshape(2, 2)).reshape(4),
-                )
-        return [r for r in results if r is not None]
+            logits, iou = self._run(image.features, [prompts[i] for i in chosen])
+            for index, plane, score in zip(chosen, image.frame.logits_to_image(logits), iou, strict=True):
+                results[index] = _prediction(image.frame, prompts[index], plane, float(score))
+        return [results[i] for i in range(len(prompts))]
 
-    def _run(
-        self, features: ImageFeatures, group: list[_FramePrompts]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _run(self, features: Features, group: list[_FramePrompts]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         most = max(len(p.points) for p in group)
         points = np.zeros((len(group), most, 2), np.float32)
-        labels = np.full((len(group), most), int(PointLabel.PADDING))
+        labels = np.full((len(group), most), PADDING)
         for row, prompt in enumerate(group):
             points[row, : len(prompt.points)] = prompt.points[:, ::-1]
             labels[row, : len(prompt.labels)] = prompt.labels
         boxes = np.stack([p.box[[1, 0, 3, 2]] for p in group]).astype(np.float32)
         drawn = [p.scribble for p in group if p.scribble is not None]
         scribbles = np.stack(drawn)[:, None].astype(np.float32) if drawn else None
+        return self._timed(
+            "decode", lambda: self.backend.decode(features, points, labels, boxes, scribbles), len(group)
+        )
 
-        def tensor(array: NDArray | None) -> torch.Tensor | None:
-            return None if array is None else torch.from_numpy(array).to(self.device)
 
-        with torch.inference_mode():
-            logits, iou = self.model.decode(
-                features,
-                tensor(points) if most else None,
-                tensor(labels) if most else None,
-                tensor(boxes),
-                tensor(scribbles),
-            )
-        return logits.float().cpu().numpy(), iou.float().cpu().numpy()
+def _prediction(frame: Frame, prompt: _FramePrompts, logits: NDArray[np.float32], iou: float) -> Prediction:
+    probability = 1 / (1 + np.exp(-np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)))
+    scribble = np.zeros_like(logits, bool) if prompt.scribble is None else frame.mask_to_image(prompt.scribble)
+    return Prediction(
+        logits > 0,
+        probability.astype(np.float32),
+        iou,
+        frame.to_image(prompt.points),
+        prompt.labels,
+        scribble,
+        frame.to_image(prompt.box.reshape(2, 2)).reshape(4),
+    )

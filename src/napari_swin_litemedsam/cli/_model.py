@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..backends import NAMES
+
 if TYPE_CHECKING:
     from ..predictor import Predictor
 
@@ -11,6 +13,12 @@ if TYPE_CHECKING:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose weights and device."""
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights; by default the bundled ones")
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        choices=NAMES,
+        help="what runs the network; by default the fastest that is right on this machine",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
 
 
@@ -25,7 +33,9 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     from ..predictor import Predictor, load_model
 
     try:
-        return Predictor(load_model(args.checkpoint, device=args.device))
+        predictor = Predictor(load_model(args.checkpoint, device=args.device), args.backend)
+        _ = predictor.backend
+        return predictor
     except (RuntimeError, AssertionError) as error:
         # torch tells an absent device by either
         raise ValueError(f"the device {args.device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error

@@ -17,8 +17,6 @@ from ._model import add_model_options, load_predictor
 if TYPE_CHECKING:
     from ..predictor import Predictor
 
-# bounds the memory of images with hundreds of cells
-_BATCH = 32
 _COLOURS = np.array(
     [(255, 64, 64), (64, 224, 64), (80, 128, 255), (255, 208, 0), (0, 224, 224), (255, 96, 255), (255, 144, 32)],
     np.uint8,
@@ -111,9 +109,8 @@ def segment_case(case: Case, predictor: "Predictor") -> NDArray[np.integer]:
     predictor.set_image(case.image)
     # x_min, y_min, x_max, y_max -> y0, x0, y1, x1
     boxes = case.boxes[:, [1, 0, 3, 2]]
-    for first in range(0, len(boxes), _BATCH):
-        for i, result in enumerate(predictor.predict_many(list(boxes[first : first + _BATCH])), first + 1):
-            labels[result.mask] = i
+    for i, result in enumerate(predictor.predict_each(list(boxes)), 1):
+        labels[result.mask] = i
     return labels
 
 

@@ -1,8 +1,6 @@
 """Getting the model when it is first needed, and not before."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -11,28 +9,12 @@ if TYPE_CHECKING:
 
 
 def load_predictor() -> "Predictor":
-    """Load the bundled weights; takes a second or two."""
-    with _without_triton():
-        from ..predictor import Predictor, load_model
+    """Load the bundled weights and get them ready; takes a second or two."""
+    from ..predictor import Predictor, load_model
 
-    return Predictor(load_model())
-
-
-@contextmanager
-def _without_triton() -> Iterator[None]:
-    """Keep torch's libraries from importing triton, which brings a compiler that we do not use.
-
-    Its LLVM clashes with the LLVM of Mesa's OpenGL drivers: once napari has opened a window on such a driver,
-    importing triton ends the process with a segmentation fault.
-    """
-    if "triton" in sys.modules:
-        yield
-        return
-    sys.modules["triton"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["triton"]
+    predictor = Predictor(load_model())
+    _ = predictor.backend
+    return predictor
 
 
 class LazyPredictor:

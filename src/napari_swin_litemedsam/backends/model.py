@@ -1,0 +1,131 @@
+"""The weights that a backend runs: a handle on a file that loads no more than is asked for."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..model import SwinLiteMedSAM
+
+Tensors = dict[str, NDArray]
+
+
+def bundled_weights() -> Path:
+    """Path of the checkpoint that comes with the package."""
+    return Path(__file__).parents[1] / "weights" / "swin_litemedsam.safetensors"
+
+
+@contextmanager
+def without_triton() -> Iterator[None]:
+    """Keep torch's libraries from importing triton, which brings a compiler that we do not use.
+
+    Its LLVM clashes with the LLVM of Mesa's OpenGL drivers: once napari has opened a window on such a driver,
+    importing triton ends the process with a segmentation fault.
+    """
+    if "triton" in sys.modules:
+        yield
+        return
+    sys.modules["triton"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["triton"]
+
+
+class Model:
+    """A checkpoint of the network, from `load_model`.
+
+    Importing torch takes longer than a mask, and OpenVINO can do without it; so the network is built when
+    `network` is first read.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.safetensors``, or ``.pth`` as published.
+    device : str
+        As torch names it.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not a checkpoint of this network.
+    """
+
+    def __init__(self, path: str | os.PathLike, device: str = "cpu"):
+        self.path = Path(path)
+        self.device = device
+        # a file with the tensors of the bundled one is whole; of any other, torch must say what it is
+        if device != "cpu" or not _like_bundled(self.path):
+            _ = self.network
+
+    @cached_property
+    def network(self) -> "SwinLiteMedSAM":
+        """The network in torch, ready to predict."""
+        with without_triton():
+            from ..model import load_checkpoint
+
+        return load_checkpoint(self.path).to(self.device)
+
+    @property
+    def tensors(self) -> Tensors:
+        """The weights under our names, float32."""
+        if _like_bundled(self.path):
+            from safetensors.numpy import load_file
+
+            return {name: _float32(array) for name, array in load_file(self.path).items()}
+        return tensors_of(self.network)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights that training changes; the rest is statistics and constants."""
+        constant = ("running_mean", "running_var", "num_batches_tracked", "frequencies")
+        return sum(array.size for name, array in self.tensors.items() if not name.endswith(constant))
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file tells about itself; empty for ``.pth``."""
+        from safetensors import safe_open
+
+        if self.path.suffix != ".safetensors":
+            return {}
+        with safe_open(self.path, "numpy") as file:
+            return dict(file.metadata() or {})
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the weights: a hash of the file."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tensors_of(network: "SwinLiteMedSAM") -> Tensors:
+    """The weights of a network under our names, float32."""
+    return {name: _float32(tensor.detach().cpu().numpy()) for name, tensor in network.state_dict().items()}
+
+
+def _float32(array: NDArray) -> NDArray:
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _like_bundled(path: Path) -> bool:
+    shapes = _shapes(path)
+    return bool(shapes) and shapes == _shapes(bundled_weights())
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of each tensor of a safetensors file; empty if it is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return {}

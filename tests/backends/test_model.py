@@ -1,0 +1,57 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from napari_swin_litemedsam.backends import PADDING, bundled_weights
+from napari_swin_litemedsam.backends.model import Model, tensors_of
+from napari_swin_litemedsam.model import CheckpointError, PointLabel, save_checkpoint
+
+
+def test_every_kind_of_file_holds_the_same_tensors(tmp_path, reference_model):
+    expected = tensors_of(reference_model)
+    for name in ("ours.safetensors", "published.pth"):
+        save_checkpoint(reference_model, tmp_path / name)
+        model = Model(tmp_path / name)
+        assert model.tensors.keys() == expected.keys()
+        for key, array in model.tensors.items():
+            np.testing.assert_array_equal(array, expected[key])
+        assert torch.equal(model.network.state_dict()["mask_decoder.iou_token"], reference_model.mask_decoder.iou_token)
+
+
+def test_files_with_other_weights_have_other_digests(tmp_path, reference_model, checkpoint):
+    save_checkpoint(reference_model, tmp_path / "half.safetensors", half=True)
+    digests = {Model(path).digest for path in (checkpoint, tmp_path / "half.safetensors", bundled_weights())}
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("name", ["absent.safetensors", "broken.safetensors", "broken.pth"])
+def test_a_file_that_is_no_checkpoint_is_refused_at_once(tmp_path, name):
+    if "broken" in name:
+        (tmp_path / name).write_bytes(b"not a checkpoint")
+    with pytest.raises(CheckpointError, match=name):
+        Model(tmp_path / name)
+
+
+def test_a_device_that_is_not_here_is_refused_at_once(checkpoint):
+    with pytest.raises((RuntimeError, AssertionError)):
+        Model(checkpoint, "cuda:77")
+
+
+def test_padding_is_the_same_everywhere():
+    assert PADDING == PointLabel.PADDING
+
+
+def test_weights_are_read_without_torch():
+    code = """
+import sys
+from napari_swin_litemedsam import Predictor, load_model
+model = load_model()
+Predictor(model)
+assert "mask_decoder.iou_token" in model.tensors
+sys.exit("torch was imported" if "torch" in sys.modules else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
