@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_swin_litemedsam.preprocessing import FRAME_SIZE, Frame, check_image, normalise, resize_8bit, resize_area
+from napari_swin_litemedsam.preprocessing import (
+    FRAME_SIZE,
+    Frame,
+    check_image,
+    normalise,
+    percentile_window,
+    resize_8bit,
+    resize_area,
+)
 
 sides = st.integers(1, 2000)
 
@@ -260,3 +268,27 @@ def test_a_thin_scribble_stays_whole_in_a_coarser_image():
     drawn = Frame(100, 120).mask_to_image(line)
     assert drawn.any()
     assert label(drawn, connectivity=2).max() == 1
+
+
+class TestPercentileWindow:
+    def test_leaves_out_background_and_extremes(self):
+        image = np.zeros((100, 100))
+        image[:50] = np.linspace(1, 101, 5000).reshape(50, 100)
+        image[0, 0], image[0, 1] = np.nan, 1e9
+        low, high = percentile_window(image, 0.5, 99.5)
+        assert (low, high) == pytest.approx((1.5, 100.5), abs=0.1)
+
+    def test_reads_parts_of_a_large_volume(self):
+        class Volume:
+            shape, ndim = (64, 600, 300), 3
+
+            def __getitem__(self, index):
+                self.read = np.ones(self.shape)[index].size
+                return np.arange(100)
+
+        volume = Volume()
+        assert percentile_window(volume, 0, 100) == (1, 99)
+        assert volume.read == 16 * 300 * 300
+
+    def test_of_an_empty_image(self):
+        assert percentile_window(np.zeros((4, 4)), 0.5, 99.5) == (0, 0)

@@ -7,12 +7,14 @@ coordinates, as in napari; arrays and positions are in (y, x) order.
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FRAME_SIZE = 256
 _CHANNELS = (3, 4)
+_SAMPLED = (16, 256, 256)  # about how many positions along the last axes an estimate over an image reads
 
 
 def _read_only(weights: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -119,6 +121,31 @@ def normalise(image: NDArray) -> NDArray[np.float32]:
     if high <= low:
         return np.zeros(image.shape, np.float32)
     return ((image - low) / (high - low)).astype(np.float32)
+
+
+def percentile_window(data: Any, low: float, high: float) -> tuple[float, float]:
+    """Intensities between which most of an image lies, its background of zeros left out.
+
+    Parameters
+    ----------
+    data : array-like
+        Of any shape; of a large one evenly spaced parts are read.
+    low, high : float
+        Percentiles, 0..100.
+
+    Returns
+    -------
+    tuple of float
+        The two intensities; equal if the image is constant.
+    """
+    limits = (*(1,) * (data.ndim - 3), *_SAMPLED)[-data.ndim :]
+    steps = [max(1, side // limit) for side, limit in zip(data.shape, limits, strict=True)]
+    pixels = np.asarray(data[tuple(slice(step // 2, None, step) for step in steps)], float)
+    pixels = pixels[np.isfinite(pixels) & (pixels != 0)]
+    if not len(pixels):
+        return 0.0, 0.0
+    bottom, top = np.percentile(pixels, (low, high))
+    return float(bottom), float(top)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,16 @@ def open_widget(viewer, predictor, qtbot):
 
 
 @pytest.fixture
+def draw():
+    """Add a box to a widget's layer of boxes."""
+
+    def do(widget, box, plane=FLAT):
+        widget._work.layers.boxes.add_rectangles(plane.rectangle(box))
+
+    return do
+
+
+@pytest.fixture
 def settle(qtbot):
     """Wait until every object of a widget has an answer and nothing runs."""
 

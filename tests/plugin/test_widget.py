@@ -279,7 +279,7 @@ class TestPropagating:
         assert layers.masks.data.any(axis=(1, 2)).all()
         np.testing.assert_array_equal(layers.carried.features["slice"], [3, 4, 5, 1, 0])
         assert "slices 0 to 5" in widget.panel.status.text()
-        assert widget.panel.table.item(0, 3).text() == "done, 6 slices"
+        assert widget.panel.table.item(0, 4).text() == "propagated"
 
     def test_keeps_to_the_range(self, widget, settle):
         widget.panel.first.setValue(1)
@@ -479,8 +479,3 @@ class TestTakingOver:
         np.testing.assert_array_equal(viewer.layers["scan points"].data, points)
         np.testing.assert_array_equal(viewer.layers["scan scribble"].data, scribble)
         np.testing.assert_array_equal(predictor.calls[-1]["points"], points[:, 1:])
-
-
-def test_panel_fits_320_pixels(picture, open_widget):
-    widget = open_widget()
-    assert widget.minimumSizeHint().width() <= 320

@@ -155,7 +155,7 @@ class SessionLayers:
         return self.viewer.add_labels(
             np.zeros(self.session.shape, np.uint16),
             name=name,
-            colormap=CyclicLabelColormap(colors=_PALETTE),
+            colormap=palette(),
             **options,
             **geometry_of(self.image),
         )
@@ -231,9 +231,20 @@ class SessionLayers:
             self.points.selected_data = set()
         self.show_current()
 
-    def remove(self, id: int) -> None:
-        """Remove an object's box; the rest of it follows as when the user deletes the box."""
-        self.boxes.remove(np.flatnonzero(self.boxes.features["object"].to_numpy(int) == id).tolist())
+    def remove(self, ids: list[int]) -> None:
+        """Remove objects' boxes; the rest of them follows as when the user deletes the boxes."""
+        self.boxes.remove(_rows_of(self.boxes, ids))
+
+    def select(self, id: int) -> None:
+        """Select an object's box and points in their layers."""
+        with self.changing():
+            for layer in (self.boxes, self.points):
+                if layer is not None:
+                    layer.selected_data = set(_rows_of(layer, [id]))
+            if self.masks is not None:
+                self.masks.selected_label = id
+        # napari takes the features of selected points for new ones
+        self.show_current()
 
     def set_owners(self, ids: list[int]) -> None:
         """Write each box's object into its features, which also number it on the canvas."""
@@ -241,9 +252,9 @@ class SessionLayers:
             with self.changing():
                 self.boxes.features = {"object": np.array(ids, int)}
 
-    def colour_of(self, id: int) -> NDArray | None:
+    def colour_of(self, id: int) -> NDArray:
         """RGBA of an object's mask."""
-        return None if self.masks is None else self.masks.get_color(id)
+        return np.asarray(palette().map(id))
 
     def _show_points(self, item: BoxObject) -> None:
         points = self.points
@@ -303,3 +314,12 @@ class SessionLayers:
             for layer in layers:
                 if layer is not None:
                     layer.refresh()
+
+
+def _rows_of(layer: Any, ids: list[int]) -> list[int]:
+    return np.flatnonzero(np.isin(layer.features["object"].to_numpy(int), ids)).tolist()
+
+
+def palette() -> CyclicLabelColormap:
+    """The colours of masks and scribbles; each layer needs its own, since napari writes into it."""
+    return CyclicLabelColormap(colors=_PALETTE)

@@ -88,6 +88,7 @@ class BoxObject:
     id: int
     plane: Plane
     box: Box
+    name: str = ""
     seed: int = 0
     points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     point_labels: NDArray[np.int_] = field(default_factory=lambda: np.zeros(0, int))

@@ -1,7 +1,7 @@
 """What runs, and what runs next: one thing at a time, edits first, then the propagation that was asked for."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -26,6 +26,7 @@ class Work:
 
     layers: SessionLayers
     edits: Edits
+    hidden: set[int] = field(default_factory=set)  # ids of objects that the user does not want to see
 
     @property
     def session(self) -> Session:
@@ -59,11 +60,11 @@ class Runs(QObject):
         super().__init__(parent)
         self._runner, self._works = runner, works
         self._asked: tuple[Work, Plane, int, int] | None = None
+        self._propagating = False
         self._closed = False
         # one edit often comes as several events; the last of them starts the run
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(DEBOUNCE)
         self._timer.timeout.connect(self._next)
 
     @property
@@ -71,9 +72,14 @@ class Runs(QObject):
         """Whether something runs or is about to."""
         return self._runner.busy or self._timer.isActive()
 
-    def edited(self) -> None:
-        """Run what waits, once the edits pause."""
-        self._timer.start()
+    @property
+    def propagating(self) -> bool:
+        """Whether boxes are carried through a volume, or will be next."""
+        return self._propagating or self._asked is not None
+
+    def edited(self, pause: int = DEBOUNCE) -> None:
+        """Run what waits, once no edit has come for `pause` milliseconds."""
+        self._timer.start(pause)
 
     def propagate(self, work: Work, plane: Plane, first: int, last: int) -> None:
         """Carry the boxes on neighbours `first` to `last` of a plane through all of these, after what runs now."""
@@ -155,6 +161,7 @@ class Runs(QObject):
             self.said.emit(f"Slice {carried.step.z}: {done} of {total}")
 
         def end(error: Exception | None) -> None:
+            self._propagating = False
             self.progressed.emit(0, 0)
             if error is not None:
                 self.failed.emit("Propagation", error)
@@ -167,5 +174,6 @@ class Runs(QObject):
             self.changed.emit()
             self._next()
 
+        self._propagating = True
         self.progressed.emit(0, total)
         self._runner.start(steps, accept, end, {"total": total, "desc": "Propagating boxes"})

@@ -1,22 +1,25 @@
 """The widget: it joins the panel, the layers of the chosen image and the worker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from ..preprocessing import percentile_window
 from .edits import Edits
-from .images import UnsupportedImageError, show_plane
+from .images import UnsupportedImageError, pixels_of, show_plane
 from .layers import SessionLayers
 from .loading import LazyPredictor, load_predictor
 from .objects import State
 from .panel import Panel
 from .planes import Plane
 from .runs import Runs, Work
+from .visibility import show_all_but
+from .window_section import Percentiles
 from .worker import Runner
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..predictor import Predictor
 
+WINDOW_PAUSE = 250  # ms without a change of the window before the model sees it
 _MODES = {
     "box": ("boxes", "add_rectangle"),
     "positive": ("points", "add"),
@@ -50,6 +54,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer = napari_viewer
         self._predictor = LazyPredictor(load or load_predictor)
         self._runner = Runner()
+        self._side_runner = Runner()  # for what need not wait for the model
         self._works: dict[Any, Work] = {}
         self._work: Work | None = None
         self._runs = Runs(self._runner, self._works.values(), self)
@@ -60,6 +65,7 @@ class SwinLiteMedSAMWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         # layers are not added inside the event that tells of another one
         self._image_timer = QTimer(self)
         self._image_timer.setSingleShot(True)
@@ -73,6 +79,11 @@ class SwinLiteMedSAMWidget(QWidget):
         for name, button in panel.tools.items():
             button.clicked.connect(lambda _=False, name=name: self.use_tool(name))
         panel.table.chosen.connect(self._choose_object)
+        panel.table.renamed.connect(self._rename)
+        panel.table.shown.connect(self._show_or_hide)
+        panel.table.unwanted.connect(self._remove)
+        panel.window_section.changed.connect(self._window_changed)
+        panel.window_section.percentiles_wanted.connect(self._measure)
         panel.regenerate.clicked.connect(self.regenerate)
         panel.delete.clicked.connect(self.delete)
         panel.propagate.clicked.connect(self.propagate)
@@ -85,7 +96,8 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer.layers.events.inserted.connect(self._layers_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.dims.events.order.connect(self._show_range)
-        self.destroyed.connect(self._runner.close)
+        for runner in (self._runner, self._side_runner):
+            self.destroyed.connect(runner.close)
 
     # ---- the image
 
@@ -134,6 +146,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self._begin(image)
         if self._work is not None:
             self._show_range()
+        self.panel.window_section.show_image(image)
         self._show_objects()
 
     def _show_range(self, event: Any = None) -> None:
@@ -185,8 +198,11 @@ class SwinLiteMedSAMWidget(QWidget):
         layer.mode = mode
 
     def _choose_object(self, id: int) -> None:
+        """Select all that belongs to an object, and show its slice."""
         if self._work is not None:
             self._work.edits.select(id)
+            self._work.layers.select(id)
+            show_plane(self._work.layers.image, self.viewer.dims, self._work.session.objects[id].plane)
 
     def regenerate(self) -> None:
         """Replace the chosen object's prompts by others."""
@@ -196,10 +212,46 @@ class SwinLiteMedSAMWidget(QWidget):
             self._edited()
 
     def delete(self) -> None:
-        """Remove the chosen object."""
+        """Remove the chosen objects."""
+        self._remove(self.panel.table.chosen_ids)
+
+    def _remove(self, ids: list[int]) -> None:
+        if self._work is not None and ids:
+            self._work.layers.remove(ids)
+
+    def _rename(self, id: int, name: str) -> None:
+        if self._work is not None:
+            self._work.session.objects[id].name = name
+
+    def _show_or_hide(self, id: int, shown: bool) -> None:
         work = self._work
-        if work is not None and (item := work.session.current_object) is not None:
-            work.layers.remove(item.id)
+        if work is not None:
+            work.hidden = work.hidden - {id} if shown else work.hidden | {id}
+            show_all_but(work.layers, work.hidden)
+
+    def _window_changed(self) -> None:
+        work = self._work
+        # a propagation goes on with the window that it began with
+        if work is not None and work.session.current_object is not None and not self._runs.propagating:
+            work.session.current_object.wait()
+            self._show_objects()
+            self._runs.edited(WINDOW_PAUSE)
+
+    def _measure(self, percentiles: Percentiles) -> None:
+        """Find the window of percentiles in a worker."""
+        image = self.image
+        if image is None or self._side_runner.busy:
+            return
+        pixels = pixels_of(image)
+
+        def steps() -> Iterator[tuple[float, float]]:
+            yield percentile_window(pixels, percentiles.low, percentiles.high)
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._fail("Window", error)
+
+        self._side_runner.start(steps, lambda window: self.panel.window_section.set_limits(*window), end)
 
     def propagate(self) -> None:
         """Carry the boxes of the view that the canvas shows through the chosen slices."""
@@ -255,11 +307,14 @@ class SwinLiteMedSAMWidget(QWidget):
     def _show_objects(self) -> None:
         work = self._work
         if work is None:
-            self.panel.table.show_objects([], None, lambda _: None)
+            self.panel.table.show_objects([], None)
             self.panel.enable(image=self.image is not None, objects=False)
             return
         session = work.session
-        self.panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of)
+        work.hidden &= session.objects.keys()
+        if work.hidden:
+            show_all_but(work.layers, work.hidden)
+        self.panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of, work.hidden)
         self.panel.enable(image=True, objects=session.current_object is not None)
 
     def _say(self, message: str) -> None:
@@ -289,6 +344,8 @@ class SwinLiteMedSAMWidget(QWidget):
             return
         self._closed = True
         self._runs.close()
+        self._side_runner.close()
+        self.panel.window_section.show_image(None)
         for work in self._works.values():
             work.edits.stop()
         self._works.clear()

@@ -1,0 +1,102 @@
+"""Small pieces that the panel's sections are made of."""
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+_TIP = "tip"
+_TITLE = "text-align: left; border: none; background: transparent; font-weight: bold; padding: 4px 0"
+_UNLIMITED = 16777215  # Qt's own limit for the side of a widget
+
+
+class Section(QCollapsible):
+    """A part of the panel that can be folded away.
+
+    Parameters
+    ----------
+    title : str
+        Shown also while it is folded.
+    content : QWidget or QLayout
+        What is in it.
+    """
+
+    def __init__(self, title: str, content: QWidget | QLayout, parent: QWidget | None = None):
+        # the default arrows are pictures in one colour, which does not stand out in every theme
+        super().__init__(title, parent, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self._title = title
+        self.setDuration(0)
+        toggle = self.toggleButton()
+        toggle.setStyleSheet(
+            "text-align: left; border: none; background: transparent; font-weight: bold; padding: 4px 0;"
+        )
+        explain(toggle, "Fold this part of the panel away, or unfold it.")
+        self.toggled.connect(self._show_expanded)
+        if isinstance(content, QLayout):
+            inside = QWidget()
+            inside.setLayout(content)
+            content = inside
+        content_layout, layout = content.layout(), self.layout()
+        assert content_layout is not None
+        assert layout is not None
+        content_layout.setContentsMargins(6, 0, 0, 4)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        self.addWidget(content)
+        inner = self.content().layout()
+        assert inner is not None
+        inner.setContentsMargins(0, 0, 0, 0)
+        self._show_expanded(False)
+
+    def _show_expanded(self, expanded: bool) -> None:
+        self.setText(f"{'▾' if expanded else '▸'} {self._title}")
+        if expanded:
+            # what is inside may grow later
+            self.content().setMaximumHeight(_UNLIMITED)
+
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
+        """Leave the height to the layout, where the base class would fix it."""
+        return False
+
+
+def button(text: str, tip: str) -> QPushButton:
+    """A push button that explains itself."""
+    made = QPushButton(text)
+    explain(made, tip)
+    # keys go to the canvas, and space would press the button again
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return made
+
+
+def explain(control: QWidget, tip: str) -> None:
+    """Set what a control's tooltip says while it can be used."""
+    control.setProperty(_TIP, tip)
+    control.setToolTip(tip)
+
+
+def allow(control: QWidget, why_not: str = "") -> None:
+    """Switch a control on, or off for a reason that its tooltip gives."""
+    control.setEnabled(not why_not)
+    tip = control.property(_TIP) or ""
+    control.setToolTip(f"{tip}\nNot now: {why_not}" if why_not else tip)
+
+
+def row(*widgets: QWidget) -> QHBoxLayout:
+    """Widgets side by side: labels keep their size, the rest shares what is left."""
+    layout = QHBoxLayout()
+    layout.setSpacing(4)
+    for widget in widgets:
+        layout.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
+    return layout
+
+
+def column(*parts: QWidget | QLayout) -> QVBoxLayout:
+    """Widgets and rows below each other."""
+    layout = QVBoxLayout()
+    layout.setSpacing(4)
+    for part in parts:
+        if isinstance(part, QLayout):
+            layout.addLayout(part)
+        else:
+            layout.addWidget(part)
+    return layout

@@ -1,0 +1,119 @@
+"""The widget's panel as a user meets it: the window, the table, and what they do to the layers."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from .conftest import axial
+
+BOX = (10, 20, 30, 50)
+
+
+@pytest.fixture
+def volume(viewer):
+    layer = viewer.add_image(np.random.default_rng(0).random((6, 48, 64)), name="scan", scale=(3, 0.5, 0.5))
+    viewer.dims.set_point(0, 3 * 2)
+    return layer
+
+
+@pytest.fixture
+def widget(viewer, volume, open_widget, settle, draw):
+    """With object 1 on slice 2 and object 2, the current one, on slice 4."""
+    widget = open_widget()
+    draw(widget, BOX, axial(2))
+    draw(widget, (35, 2, 40, 12), axial(4))
+    settle(widget)
+    return widget
+
+
+class TestWindow:
+    def test_a_change_runs_the_current_object_again(self, widget, volume, settle, predictor):
+        before = len(predictor.calls)
+        volume.contrast_limits = (0.1, 0.9)
+        volume.contrast_limits = (0.2, 0.8)
+        settle(widget)
+        assert len(predictor.calls) == before + 1
+        image, window, _ = predictor.images[-1]
+        assert window == (0.2, 0.8)
+        np.testing.assert_array_equal(image, volume.data[4])
+
+    def test_percentiles_are_measured(self, widget, volume, settle, predictor, qtbot):
+        presets = widget.panel.window_section.presets
+        presets.setCurrentIndex(presets.count() - 1)
+        presets.activated.emit(presets.count() - 1)
+        qtbot.waitUntil(lambda: volume.contrast_limits[0] > 0)
+        settle(widget)
+        assert predictor.images[-1][1] == pytest.approx((0.005, 0.995), abs=0.01)
+
+    def test_a_change_does_not_disturb_a_propagation(self, widget, volume, settle, predictor, qtbot):
+        predictor.allowed.clear()
+        widget.panel.propagate.click()
+        qtbot.waitUntil(lambda: widget._runner.busy)
+        volume.contrast_limits = (0.1, 0.9)
+        predictor.allowed.set()
+        settle(widget)
+        assert all(len(item.masks) == 6 for item in widget._work.session.objects.values())
+
+
+class TestTable:
+    def test_a_row_selects_what_belongs_to_it(self, widget, viewer):
+        widget.panel.table.selectRow(0)
+        layers = widget._work.layers
+        assert layers.boxes.selected_data == {0}
+        owners = layers.points.features["object"].to_numpy(int)
+        assert layers.points.selected_data == set(np.flatnonzero(owners == 1))
+        assert layers.masks.selected_label == layers.scribble.selected_label == 1
+        assert viewer.dims.current_step[0] == 2
+        widget.panel.table.selectRow(1)
+        assert layers.boxes.selected_data == {1}
+        assert viewer.dims.current_step[0] == 4
+
+    def test_a_point_added_then_belongs_to_it(self, widget, settle, drag):
+        widget.panel.table.selectRow(0)
+        points = widget._work.layers.points
+        points.mode = "add"
+        drag(points, (6, 10, 15))
+        settle(widget)
+        assert points.features["object"].tolist()[-1] == 1
+        assert len(widget._work.session.objects[1].points) == 5
+
+    def test_several_rows_are_deleted_at_once(self, widget):
+        widget.panel.table.selectAll()
+        widget.panel.delete.click()
+        assert not widget._work.session.objects
+        assert len(widget._work.layers.boxes.data) == 0
+        assert not widget._work.layers.masks.data.any()
+
+    def test_a_name_stays(self, widget, settle, draw):
+        widget.panel.table.item(0, 1).setText("liver")
+        draw(widget, (2, 2, 9, 9), axial(4))
+        settle(widget)
+        assert widget._work.session.objects[1].name == "liver"
+        assert widget.panel.table.item(0, 1).text() == "liver"
+
+    def test_an_unticked_object_is_hidden_and_not_lost(self, widget):
+        layers, table = widget._work.layers, widget.panel.table
+        masks = layers.masks.data.copy()
+        table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
+        assert layers.masks.get_color(1)[3] == 0
+        np.testing.assert_allclose(layers.masks.get_color(2), layers.colour_of(2))
+        np.testing.assert_array_equal(layers.points.shown, layers.points.features["object"] == 2)
+        assert layers.boxes.edge_color[:, 3].tolist() == [0, 1]
+        np.testing.assert_array_equal(layers.masks.data, masks)
+        table.item(0, 0).setCheckState(Qt.CheckState.Checked)
+        np.testing.assert_allclose(layers.masks.get_color(1), layers.colour_of(1))
+        assert layers.points.shown.all()
+        assert layers.boxes.edge_color[:, 3].tolist() == [1, 1]
+
+    def test_a_new_object_is_seen_while_another_is_hidden(self, widget, settle, draw):
+        widget.panel.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
+        draw(widget, (2, 2, 9, 9), axial(4))
+        settle(widget)
+        assert widget._work.layers.boxes.edge_color[:, 3].tolist() == [1, 0, 1]
+        assert widget._work.layers.masks.get_color(3)[3] == 1
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_panel_fits_320_pixels(viewer, widget, theme):
+    viewer.theme = theme
+    assert widget.minimumSizeHint().width() <= 320
