@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from skimage.io import imsave
 
+from napari_swin_litemedsam.geometry import Geometry
+from napari_swin_litemedsam.io import write_labels
+
 
 @pytest.fixture
 def labels():
@@ -146,6 +149,26 @@ def test_against_another_prediction(command, folders, labels, tmp_path):
     assert ct.split()[1:3] == ["2", "+0.5000"]
     assert "nan" not in "".join(out[5:])
     assert "other" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha", ".seg.nrrd", ".tif"])
+def test_volumes_of_other_formats_count_in_their_spacing(command, folders, labels, suffix):
+    pred, truth = folders
+    volume = np.stack([labels] * 4)
+    geometry = Geometry.make((5, 1, 3))
+    write_labels(truth / f"CT_a.1{suffix}", volume, geometry)
+    write_labels(pred / f"CT_a.1{suffix}", np.roll(volume, 1, axis=2), geometry)
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, err) == (0, [])
+    # one pixel along x; a TIFF knows no spacing
+    assert float(out[1].split()[5]) == pytest.approx(1 if suffix == ".tif" else 3)
+
+
+def test_formats_may_differ(command, folders, labels):
+    pred, truth = folders
+    write_labels(truth / "MR_a.nii.gz", np.stack([labels] * 4))
+    np.savez(pred / "MR_a.npz", segs=np.stack([labels] * 4))
+    assert table(command("evaluate", pred, truth)[1]) == {"MR": [1, 2, 1, 1]}
 
 
 def test_hausdorff_distances_are_told_except_for_the_mean(command, folders, labels):

@@ -6,10 +6,10 @@ from pathlib import Path, PurePath
 
 from numpy.typing import NDArray
 
-from ..io.npz import CaseError, read_arrays, read_case_labels
+from ..io.files import CaseError
+from ..io.npz import read_case_labels
+from ..io.scans import LABEL_SUFFIXES, read_labels, read_scan
 from .scores import ObjectScore, modality_of, score_case
-
-SUFFIXES = (".npz", ".png", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Labels:
 
 def stem(path: PurePath) -> PurePath:
     """A path without the suffix of a label file; names may hold dots."""
-    suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), "")
+    suffix = next((s for s in LABEL_SUFFIXES if path.name.lower().endswith(s)), "")
     return path.with_name(path.name[: len(path.name) - len(suffix)])
 
 
@@ -38,16 +38,16 @@ def find_labels(path: Path) -> dict[PurePath, Path]:
         return {stem(PurePath(path.name)): path}
     if not path.exists():
         raise CaseError(f"{path}: no such file or folder")
-    found = sorted(p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES) and not p.name.startswith("."))
+    found = sorted(p for p in path.rglob("*") if p.name.lower().endswith(LABEL_SUFFIXES) and not p.name.startswith("."))
     if not found:
-        raise CaseError(f"{path}: holds no label files ({', '.join(SUFFIXES)})")
+        raise CaseError(f"{path}: holds no label files ({', '.join(LABEL_SUFFIXES)})")
     files: dict[PurePath, Path] = {}
     for file in found:
         files.setdefault(stem(file.relative_to(path)), file)
     return files
 
 
-def counterpart(path: Path, name: PurePath, suffixes: tuple[str, ...] = SUFFIXES) -> Path | None:
+def counterpart(path: Path, name: PurePath, suffixes: tuple[str, ...] = LABEL_SUFFIXES) -> Path | None:
     """The file of the same case in another folder: at the same place or, by name, at its top; a file is itself."""
     if path.is_file():
         return path
@@ -67,18 +67,8 @@ def read(path: Path, key: str) -> Labels:
     CaseError
         If the file cannot be read or holds no labels.
     """
-    if path.suffix.lower() == ".npz":
-        ids, spacing = read_case_labels(path, (key,))
-        return Labels(ids, spacing if spacing is not None and len(spacing) == ids.ndim else None)
-    from skimage.io import imread
-
-    try:
-        ids = imread(path)
-    except Exception as error:  # the image libraries behind imread raise whatever they like
-        raise CaseError(f"{path}: not a readable image ({type(error).__name__})") from error
-    if ids.ndim != 2 or ids.dtype.kind not in "bui":
-        raise CaseError(f"{path}: a label image has one channel of whole numbers, not shape {ids.shape}")
-    return Labels(ids)
+    ids, spacing = read_case_labels(path, (key,)) if path.suffix.lower() == ".npz" else read_labels(path)
+    return Labels(ids, spacing if spacing is not None and len(spacing) == ids.ndim else None)
 
 
 def read_prediction(path: Path, truth: Labels) -> NDArray:
@@ -117,16 +107,11 @@ def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tole
 
 def read_image(name: PurePath, truth_path: Path, images: Path | None, shape: tuple[int, ...]) -> NDArray | None:
     """The image of a case, from a folder of images or from the truth's own file; None if there is none that fits."""
-    from skimage.io import imread
-
-    try:
-        path = counterpart(images, name, (*SUFFIXES, ".jpg", ".jpeg")) if images else truth_path
-        if path is None:
-            return None
-        if path.suffix.lower() == ".npz":
-            image = read_arrays(path, ("imgs",)).get("imgs")
-        else:
-            image = imread(path) if images else None
-    except Exception:  # a report without a picture is better than none
+    path = counterpart(images, name, (*LABEL_SUFFIXES, ".jpg", ".jpeg")) if images else truth_path
+    if path is None or (images is None and path.suffix.lower() != ".npz"):
         return None
-    return image if image is not None and image.shape[: len(shape)] == shape else None
+    try:
+        image = read_scan(path).array
+    except CaseError:
+        return None
+    return image if image.shape[: len(shape)] == shape else None
