@@ -8,23 +8,33 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import Geometry, Scan
-from . import itk, nifti, raster
+from . import dicom, itk, nifti, raster
+from .dicom_seg import write_dicom_seg
 from .files import CaseError, require_file, smallest_labels, whole_numbers
 from .npz import case_scan, read_case, read_case_labels, write_segmentation
 from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sidecar
 
 NPZ = (".npz",)
-LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".npz", ".png", ".tif", ".tiff")
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".npz", ".png", ".tif", ".tiff", ".dcm")
 
 
-def read_scan(path: str | os.PathLike) -> Scan:
-    """Read an image or volume of any format, by the ending of its name.
+def read_scan(path: str | os.PathLike, series: int | None = None) -> Scan:
+    """Read an image or volume of any format, by the ending of its name; DICOM also from a folder.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder with DICOM files.
+    series : int, optional
+        Which of several series in a folder, counted from 1.
 
     Raises
     ------
     CaseError
         If the file is none, is cut off, claims more than it holds, or has four axes or colours in a volume.
     """
+    if Path(path).is_dir():
+        return dicom.read_dicom(path, series)
     suffix = suffix_of(require_file(path))
     if suffix in NPZ:
         return case_scan(path, read_case(path))
@@ -34,6 +44,9 @@ def read_scan(path: str | os.PathLike) -> Scan:
         return itk.read_itk(path)
     if suffix in raster.SUFFIXES:
         return raster.read_picture(path)
+    # DICOM files often have no ending
+    if suffix in dicom.SUFFIXES or dicom.is_dicom(path):
+        return dicom.read_dicom(path)
     raise CaseError(f"{path}: a file of unknown kind; known are {_known()}")
 
 
@@ -87,7 +100,7 @@ def write_labels(
     ----------
     path : path
         Its ending chooses the format: ``.nii.gz``, ``.nii``, ``.seg.nrrd``, ``.nrrd``, ``.mha``, ``.npz``, ``.png``,
-        ``.tif``; the last three keep no geometry.
+        ``.tif``; the last three keep no geometry. ``.dcm`` is DICOM-SEG, for labels of a DICOM series only.
     labels : array of int
         ``(Z, Y, X)`` or ``(Y, X)``, ids in 0..65535.
     geometry : Geometry, optional
@@ -95,7 +108,7 @@ def write_labels(
     segments : sequence of Segment
         Names and colours: in the header of NRRD, otherwise in a JSON file beside the labels.
     source : paths
-        The files of the scan, whose header some formats take over.
+        The files of the scan, whose header NIfTI and DICOM-SEG take over.
 
     Returns
     -------
@@ -120,6 +133,9 @@ def write_labels(
     place = geometry or Geometry.make((1.0,) * labels.ndim)
     if suffix in NPZ:
         write_segmentation(path, labels)
+    elif suffix in dicom.SUFFIXES:
+        write_dicom_seg(path, labels, source, geometry, segments)
+        return [path]
     elif suffix in nifti.SUFFIXES:
         nifti.write_nifti(path, labels, place, source)
     elif suffix in itk.SUFFIXES:
@@ -136,4 +152,4 @@ def write_labels(
 
 
 def _known() -> str:
-    return ", ".join((*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, *NPZ))
+    return ", ".join((*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, *NPZ, *dicom.SUFFIXES))

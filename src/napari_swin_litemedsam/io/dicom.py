@@ -1,0 +1,280 @@
+"""DICOM series: slices sorted by their place, and a clear word on series that are no volume."""
+
+import os
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import Geometry, Scan
+from .files import CaseError, check_claim
+
+SUFFIXES = (".dcm", ".dicom")
+# of the distance between slices
+_UNEVEN = 0.1
+# cosines in files have few decimals
+_SAME_DIRECTION = 1e-3
+
+
+@dataclass(frozen=True)
+class Series:
+    """Images that belong together.
+
+    Parameters
+    ----------
+    uid : str
+        Its SeriesInstanceUID.
+    title : str
+        What a user tells series by: description, modality, number and size of the images.
+    files : tuple of Path
+        In no particular order.
+    """
+
+    uid: str
+    title: str
+    files: tuple[Path, ...]
+
+
+def find_series(folder: str | os.PathLike) -> list[Series]:
+    """List the series of images in a folder and below it, in the order of their numbers.
+
+    Raises
+    ------
+    CaseError
+        If there is no DICOM image.
+    """
+    members: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
+    for path in sorted(Path(folder).rglob("*")):
+        # files that are no DICOM, and reports, are passed over
+        if path.is_file() and (header := _peek(path)) is not None and "Rows" in header:
+            members[str(header.get("SeriesInstanceUID", ""))].append((path, header))
+    if not members:
+        raise CaseError(f"{folder}: holds no DICOM images")
+    found = sorted(members.items(), key=lambda item: (_number(item[1][0][1].get("SeriesNumber")), item[0]))
+    return [Series(uid, _title([h for _, h in images]), tuple(p for p, _ in images)) for uid, images in found]
+
+
+def is_dicom(path: str | os.PathLike) -> bool:
+    """Whether a file says that it is DICOM."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def read_dicom(path: str | os.PathLike, series: int | None = None) -> Scan:
+    """Read a file, or a series of a folder.
+
+    Parameters
+    ----------
+    path : path
+        A file or a folder.
+    series : int, optional
+        Which of several series, counted from 1 in the order of `find_series`.
+
+    Raises
+    ------
+    CaseError
+        As `read_series` does, and if a folder holds several series and none is chosen.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return read_series((path,))
+    found = find_series(path)
+    if series is None and len(found) > 1:
+        listed = "; ".join(f"{number}: {item.title}" for number, item in enumerate(found, 1))
+        raise CaseError(f"{path}: holds {len(found)} series, choose one: {listed}")
+    if series is not None and not 1 <= series <= len(found):
+        raise CaseError(f"{path}: there is no series {series}; it holds {len(found)}")
+    return read_series(found[(series or 1) - 1].files)
+
+
+def read_series(files: Iterable[Path]) -> Scan:
+    """Read the images of one series as a volume, sorted by position along their normal.
+
+    Intensities are rescaled. A single image without a position, such as a radiograph, makes a 2D scan.
+
+    Raises
+    ------
+    CaseError
+        If the images are damaged, or differ in size, direction or pixel spacing, if slices are missing or lie at the
+        same place, or if the gantry was tilted.
+    """
+    paths = list(files)
+    with _telling(paths[0]):
+        headers = [_header(path) for path in paths]
+        shape = _same_shape(headers, paths)
+        is_colour = len(shape) == 3
+        order, geometry = _arrange(headers, paths[0], flat=is_colour)
+        _check_claim(paths, headers, shape)
+        paths, headers = [paths[i] for i in order], [headers[i] for i in order]
+    array = _pixels(paths, headers, shape)
+    return Scan(array if geometry and geometry.ndim == 3 else array[0], geometry, tuple(paths), is_colour)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            # pydicom remarks on every value that strays from the standard
+            warnings.simplefilter("ignore")
+            yield
+    except CaseError:
+        raise
+    except Exception as error:  # pydicom raises whatever its depths raise
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise CaseError(f"{path}: cannot be read ({told})") from error
+
+
+def _peek(path: Path) -> Any:
+    from pydicom import dcmread
+
+    tags = ["SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows", "Columns"]
+    try:
+        with _telling(path):
+            return dcmread(path, stop_before_pixels=True, specific_tags=tags) if is_dicom(path) else None
+    except CaseError:
+        return None
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.inf
+
+
+def _title(headers: Sequence[Any]) -> str:
+    first = headers[0]
+    name = " ".join(str(first.get("SeriesDescription", "")).split()) or "without description"
+    images = "1 image" if len(headers) == 1 else f"{len(headers)} images"
+    return f"{name}, {first.get('Modality', 'unknown modality')}, {images} of {first.Rows} x {first.Columns}"
+
+
+def _header(path: Path) -> Any:
+    from pydicom import dcmread
+
+    with _telling(path):
+        header = dcmread(path, stop_before_pixels=True)
+        if "Rows" not in header or "Columns" not in header:
+            raise CaseError(f"{path}: holds no image")
+        if int(header.get("NumberOfFrames", 1) or 1) > 1:
+            raise CaseError(f"{path}: holds several images in one file; only series of one image a file can be read")
+    return header
+
+
+def _same_shape(headers: Sequence[Any], paths: Sequence[Path]) -> tuple[int, ...]:
+    sizes = Counter((int(h.Rows), int(h.Columns), int(h.get("SamplesPerPixel", 1))) for h in headers)
+    if len(sizes) > 1:
+        listed = ", ".join(f"{n} of {rows} x {columns}" for (rows, columns, _), n in sizes.most_common())
+        raise CaseError(f"{paths[0].parent}: the images of the series differ in size: {listed}")
+    ((rows, columns, channels),) = sizes
+    if channels not in (1, 3) or (channels == 3 and len(headers) > 1):
+        raise CaseError(f"{paths[0]}: a volume of {channels} values per pixel; only one channel can be read")
+    return (rows, columns) if channels == 1 else (rows, columns, channels)
+
+
+def _arrange(headers: Sequence[Any], path: Path, flat: bool) -> tuple[list[int], Geometry | None]:
+    """Order of the images along their normal, and the geometry of the volume, or of a flat image."""
+    placed = [
+        h.get("ImagePositionPatient") is not None and h.get("ImageOrientationPatient") is not None for h in headers
+    ]
+    spacing = _pixel_spacing(headers, path)
+    if len(headers) == 1 and (flat or not placed[0]):
+        return [0], None if spacing is None else Geometry.make(spacing)
+    if not all(placed):
+        raise CaseError(f"{path.parent}: {placed.count(False)} images of the series tell no position")
+    if spacing is None:
+        raise CaseError(f"{path.parent}: the images of the series tell no pixel spacing")
+    directions = np.array([[float(v) for v in h.ImageOrientationPatient] for h in headers])
+    if np.abs(directions - directions[0]).max() > _SAME_DIRECTION:
+        raise CaseError(f"{path.parent}: the images of the series lie in different directions")
+    along_row, along_column = directions[0].reshape(2, 3)
+    normal = np.cross(along_row, along_column)
+    positions = np.array([[float(v) for v in h.ImagePositionPatient] for h in headers])
+    heights = positions @ normal
+    order = np.argsort(heights, kind="stable")
+    positions, heights = positions[order], heights[order]
+    between = _slice_distance(heights, headers[0], path)
+    drift = positions[-1] - positions[0] - (heights[-1] - heights[0]) * normal
+    if np.linalg.norm(drift) > 0.5 * min(spacing):
+        angle = np.degrees(np.arctan2(np.linalg.norm(drift), heights[-1] - heights[0]))
+        raise CaseError(f"{path.parent}: the gantry was tilted by {angle:.1f} degrees; resample the series first")
+    # columns are the array's axes z, y, x; rows the world's
+    direction = np.stack([normal, along_column, along_row], axis=1)[::-1]
+    return order.tolist(), Geometry.make((between, *spacing), positions[0][::-1], direction)
+
+
+def _pixel_spacing(headers: Sequence[Any], path: Path) -> tuple[float, float] | None:
+    """Distance of rows and of columns."""
+    known = [h.get("PixelSpacing") or h.get("ImagerPixelSpacing") for h in headers]
+    if any(value is None for value in known):
+        return None
+    values = np.array([[float(v) for v in value] for value in known])
+    if not np.allclose(values, values[0], rtol=1e-3):
+        raise CaseError(f"{path.parent}: the images of the series differ in pixel spacing")
+    return float(values[0, 0]), float(values[0, 1])
+
+
+def _slice_distance(heights: NDArray[np.float64], header: Any, path: Path) -> float:
+    if len(heights) == 1:
+        return float(header.get("SpacingBetweenSlices") or header.get("SliceThickness") or 1)
+    gaps = np.diff(heights)
+    usual = float(np.median(gaps))
+    # the usual gap itself is none if most places are taken twice
+    if gaps.min() < max(1e-3, 0.01 * usual):
+        raise CaseError(
+            f"{path.parent}: several images of the series lie at the same place; are they of several echoes or times?"
+        )
+    wrong = np.flatnonzero(np.abs(gaps - usual) > _UNEVEN * usual)
+    if len(wrong):
+        missing = np.rint(gaps[wrong] / usual) - 1
+        even = (np.abs(gaps[wrong] - (missing + 1) * usual) <= _UNEVEN * usual).all()
+        where = f"between {heights[wrong[0]]:.1f} and {heights[wrong[0] + 1]:.1f} mm"
+        told = f"{int(missing.sum())} slices are missing, the first {where}" if even else f"slices are uneven, {where}"
+        raise CaseError(f"{path.parent}: {told}; usually they are {usual:.2f} mm apart")
+    return float((heights[-1] - heights[0]) / (len(heights) - 1))
+
+
+def _check_claim(paths: Sequence[Path], headers: Sequence[Any], shape: tuple[int, ...]) -> None:
+    first = headers[0]
+    dtype = np.dtype(f"u{max(1, int(first.get('BitsAllocated', 16)) // 8)}")
+    compressed = bool(first.file_meta.TransferSyntaxUID.is_compressed)
+    available = sum(path.stat().st_size for path in paths)
+    check_claim(paths[0], (len(paths), *shape), dtype, available, compressed)
+
+
+def _pixels(paths: Sequence[Path], headers: Sequence[Any], shape: tuple[int, ...]) -> NDArray:
+    """Rescaled intensities, ``(Z, Y, X)`` or ``(1, Y, X, 3)``; whole numbers stay whole."""
+    from pydicom import dcmread
+
+    scales = [(float(h.get("RescaleSlope", 1) or 1), float(h.get("RescaleIntercept", 0) or 0)) for h in headers]
+    whole = all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
+    volume: NDArray = np.empty((len(paths), *shape), np.int32 if whole else np.float32)
+    for image, path, (slope, intercept) in zip(volume, paths, scales, strict=True):
+        with _telling(path):
+            data = dcmread(path)
+            stored = data.pixel_array
+            if stored.shape != shape:
+                raise CaseError(f"{path}: holds {stored.shape} pixels instead of {shape}")
+            if data.get("PhotometricInterpretation") == "MONOCHROME1":
+                # the lowest value is white: turned over, to look as it should
+                low, high = (-(2 ** (data.BitsStored - 1)), 2 ** (data.BitsStored - 1) - 1)
+                stored = (low + high if data.PixelRepresentation else 2**data.BitsStored - 1) - stored.astype(np.int32)
+            image[...] = stored * slope + intercept if not whole else stored.astype(np.int32) + int(intercept)
+    return _narrowed(volume) if whole else volume
+
+
+def _narrowed(volume: NDArray) -> NDArray:
+    low, high = int(volume.min()), int(volume.max())
+    for dtype in (np.uint8, np.int16, np.uint16):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return volume.astype(dtype)
+    return volume

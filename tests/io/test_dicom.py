@@ -1,0 +1,203 @@
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from placed import GEOMETRIES, assert_same_place
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from napari_swin_litemedsam.geometry import Geometry
+from napari_swin_litemedsam.io import CaseError, dicom, files, read_scan, write_labels
+from napari_swin_litemedsam.io.dicom import find_series
+
+STUDY, FRAME = generate_uid(), generate_uid()
+VOLUME = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.int16)
+RIGHT_HANDED = {name: g for name, g in GEOMETRIES.items() if np.linalg.det(g.direction) > 0}
+
+
+def image(pixels, **fields):
+    """A file of one slice with all that a series and a segmentation need."""
+    data = pydicom.Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    data.StudyInstanceUID, data.FrameOfReferenceUID, data.SeriesInstanceUID = STUDY, FRAME, "1.2.3"
+    data.PatientID, data.PatientName, data.PatientBirthDate, data.PatientSex = "7", "Nobody", "", ""
+    data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber, data.ReferringPhysicianName = ("",) * 5
+    data.Modality, data.SeriesNumber, data.SeriesDescription, data.InstanceNumber = "CT", 2, "Abdomen", 1
+    data.PixelSpacing, data.ImageOrientationPatient = [1, 1], [1, 0, 0, 0, 1, 0]
+    data.ImagePositionPatient = [0, 0, 0]
+    data.set_pixel_data(pixels, "RGB" if pixels.ndim == 3 else "MONOCHROME2", 8 * pixels.itemsize)
+    for name, value in fields.items():
+        if value is None:
+            delattr(data, name)
+        else:
+            setattr(data, name, value)
+    return data
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "scan").mkdir()
+    return tmp_path / "scan"
+
+
+def save_series(folder, geometry=GEOMETRIES["straight"], volume=VOLUME, skip=(), name="IM", **fields):
+    """Slices under names that tell nothing of their order."""
+    direction = np.array(geometry.direction)[::-1]
+    for z in set(range(len(volume))) - set(skip):
+        values = {
+            "PixelSpacing": list(geometry.spacing[1:]),
+            "ImageOrientationPatient": [round(v, 12) for v in (*direction[:, 2], *direction[:, 1])],
+            "ImagePositionPatient": [round(v, 9) for v in geometry.to_world([z, 0, 0])[::-1]],
+            "InstanceNumber": 1,
+        }
+        image(volume[z], **values | fields).save_as(folder / f"{name}{z * 7919 % 101:03d}", enforce_file_format=True)
+    return folder
+
+
+def test_slices_are_sorted_by_their_place(folder):
+    save_series(folder, GEOMETRIES["anisotropic"])
+    (folder / "notes.txt").write_text("no DICOM")
+    scan = read_scan(folder)
+    np.testing.assert_array_equal(scan.array, VOLUME)
+    assert scan.array.dtype == np.int16
+    assert scan.geometry.near(GEOMETRIES["anisotropic"])
+    np.testing.assert_array_equal([pydicom.dcmread(f).pixel_array for f in scan.files], VOLUME)
+
+
+@pytest.mark.parametrize("name", RIGHT_HANDED)
+def test_scans_lie_where_itk_puts_them(folder, tmp_path, name):
+    save_series(folder, RIGHT_HANDED[name])
+    scan = read_scan(folder)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    write_labels(tmp_path / "labels.nrrd", scan.array > 1000, scan.geometry)
+    written = sitk.ReadImage(tmp_path / "labels.nrrd")
+    assert_same_place(reader.Execute(), written)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(written), sitk.GetArrayFromImage(reader.Execute()) > 1000)
+    np.testing.assert_allclose(scan.geometry.affine, RIGHT_HANDED[name].affine, atol=1e-6)
+
+
+def test_intensities_are_rescaled(folder):
+    save_series(folder, RescaleSlope=1, RescaleIntercept=-1024)
+    scan = read_scan(folder)
+    assert scan.array.dtype == np.int16
+    np.testing.assert_array_equal(scan.array, VOLUME - 1024)
+    save_series(folder, RescaleSlope=0.5, RescaleIntercept=2.25)
+    scan = read_scan(folder)
+    assert scan.array.dtype == np.float32
+    np.testing.assert_allclose(scan.array, VOLUME / 2 + 2.25)
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint16, 65535), (np.int16, -1)])
+def test_pictures_whose_lowest_value_is_white_are_turned_over(folder, dtype, white):
+    save_series(folder, volume=VOLUME.astype(dtype), PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(read_scan(folder).array, white - VOLUME.astype(int))
+
+
+def test_a_radiograph_has_no_slices(folder):
+    nowhere = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None}
+    image(VOLUME[0], **nowhere, ImagerPixelSpacing=[0.2, 0.1]).save_as(folder / "a.dcm", enforce_file_format=True)
+    scan = read_scan(folder / "a.dcm")
+    np.testing.assert_array_equal(scan.array, VOLUME[0])
+    assert scan.geometry == Geometry.make((0.2, 0.1))
+    image(np.zeros((4, 5, 3), np.uint8), **nowhere).save_as(folder / "a.dcm", enforce_file_format=True)
+    scan = read_scan(folder)
+    assert scan.is_colour
+    assert scan.array.shape == (4, 5, 3)
+    assert scan.geometry is None
+
+
+def test_a_single_slice_is_a_volume_of_one(folder):
+    save_series(folder, GEOMETRIES["anisotropic"], VOLUME[:1], SliceThickness=5)
+    assert read_scan(folder).geometry.near(GEOMETRIES["anisotropic"])
+    # without the ending that most programs leave out
+    assert read_scan(next(folder.iterdir())).array.shape == (1, 6, 7)
+
+
+def test_of_several_series_one_is_chosen(folder):
+    save_series(folder, SeriesDescription="Second", SeriesNumber=10)
+    (folder / "below").mkdir()
+    save_series(folder / "below", volume=VOLUME[:2] + 1, SeriesInstanceUID="1.2.4", SeriesNumber=9)
+    with pytest.raises(CaseError, match="2 series, choose one: 1: Abdomen, CT, 2 images of 6 x 7; 2: Second, CT, 5"):
+        read_scan(folder)
+    np.testing.assert_array_equal(read_scan(folder, series=1).array, VOLUME[:2] + 1)
+    np.testing.assert_array_equal(read_scan(folder, series=2).array, VOLUME)
+    assert [len(series.files) for series in find_series(folder)] == [2, 5]
+    for wrong in (0, 3):
+        with pytest.raises(CaseError, match=f"no series {wrong}"):
+            read_scan(folder, series=wrong)
+
+
+def tilted(angle):
+    shear = np.eye(3)
+    shear[1, 0] = np.sin(np.radians(angle))
+    shear[0, 0] = np.cos(np.radians(angle))
+    return Geometry.make((5, 1, 1), direction=shear)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"skip": (2,)}, r"1 slices are missing, the first between 1.0 and 3.0 mm; usually they are 1.00 mm apart"),
+        ({"geometry": tilted(12)}, r"tilted by 12.0 degrees"),
+        ({"ImagePositionPatient": [0, 0, 5]}, "at the same place"),
+        ({"ImagePositionPatient": None}, "5 images of the series tell no position"),
+        ({"PixelSpacing": None}, "no pixel spacing"),
+        ({"PixelSpacing": [1, 0]}, "positive"),
+        ({"NumberOfFrames": 3}, "several images in one file"),
+        ({"volume": np.zeros((5, 4, 4, 3), np.uint8)}, "3 values per pixel"),
+        ({"Rows": 5000}, "claims"),
+        ({"Rows": 7}, "cannot be read"),
+        ({"ImageOrientationPatient": [0, 0, 0, 0, 1, 0]}, "at the same place"),
+    ],
+)
+def test_series_that_are_no_volume_are_told(folder, options, message):
+    with pytest.raises(CaseError, match=message):
+        read_scan(save_series(folder, **options))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"ImagePositionPatient": [0, 0, 4.5]}, "uneven"),
+        ({"ImagePositionPatient": [0, 0, 9], "ImageOrientationPatient": [1, 0, 0, 0, 0, 1]}, "different directions"),
+        ({"ImagePositionPatient": [0, 0, 5], "PixelSpacing": [2, 2]}, "differ in pixel spacing"),
+    ],
+)
+def test_a_slice_that_does_not_belong_is_told(folder, fields, message):
+    save_series(folder)
+    image(VOLUME[0], **fields).save_as(folder / "other", enforce_file_format=True)
+    with pytest.raises(CaseError, match=message):
+        read_scan(folder)
+
+
+def test_mixed_sizes_are_told(folder):
+    save_series(folder)
+    image(VOLUME[0, :4], ImagePositionPatient=[0, 0, 9]).save_as(folder / "other", enforce_file_format=True)
+    with pytest.raises(CaseError, match="differ in size: 5 of 6 x 7, 1 of 4 x 7"):
+        read_scan(folder)
+
+
+def test_files_that_are_damaged_or_none(folder):
+    with pytest.raises(CaseError, match="no DICOM images"):
+        read_scan(folder)
+    (folder / "a.dcm").write_bytes(b"nothing of the kind")
+    with pytest.raises(CaseError, match=r"a\.dcm"):
+        read_scan(folder / "a.dcm")
+    save_series(folder, name="slice")
+    whole = (folder / "slice000").read_bytes()
+    for share in (0.3, 0.6, 0.99):
+        (folder / "slice000").write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(CaseError):
+            read_scan(folder / "slice000")
+
+
+def test_series_above_the_limit_are_refused(folder, monkeypatch):
+    save_series(folder)
+    monkeypatch.setattr(files, "MAX_BYTES", 100)
+    monkeypatch.setattr(dicom, "_pixels", lambda *_: pytest.fail("went on to read the pixels"))
+    with pytest.raises(CaseError, match="the limit"):
+        read_scan(folder)
