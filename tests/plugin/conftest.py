@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import wrapt
+from napari.settings import get_plugin_settings
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QThreadPool
@@ -57,6 +58,12 @@ class FakePredictor:
 
     def predict_many(self, boxes, seeds=None):
         return [self.predict(box, seed=seed) for box, seed in zip(boxes, seeds or [0] * len(boxes), strict=True)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settings_stay_in_memory():
+    """Keep tests from writing the plugin's settings to the user's folder."""
+    get_plugin_settings(path_dir=None)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class TestDrawingABox:
 
     def test_by_mouse_in_a_volume(self, viewer, volume, open_widget, settle, drag):
         widget = open_widget()
-        widget.panel.tools["box"].click()
+        widget.panel.buttons["box"].click()
         layers = widget._work.layers
         assert viewer.layers.selection.active == layers.boxes
         drag(layers.boxes, (6, 10, 25), (6, 8, 15), (6, 5, 10))
@@ -135,7 +135,7 @@ class TestEditing:
         assert predictor.calls[-1]["scribble"] is None
 
     def test_a_negative_point_cuts_the_mask(self, widget, settle, drag):
-        widget.panel.tools["negative"].click()
+        widget.panel.buttons["negative"].click()
         points = widget._work.layers.points
         drag(points, (18, 30))
         settle(widget)
@@ -151,7 +151,7 @@ class TestEditing:
         assert len(predictor.calls[-1]["points"]) == 2
 
     def test_a_painted_scribble_runs_again(self, widget, settle, predictor, drag):
-        widget.panel.tools["paint"].click()
+        widget.panel.buttons["paint"].click()
         scribble = widget._work.layers.scribble
         scribble.brush_size = 1
         drag(scribble, (40, 20), (40, 30))
@@ -163,7 +163,7 @@ class TestEditing:
         assert (widget._work.layers.masks.data[40, 20:31] == 1).all()
 
     def test_an_erased_scribble_is_none(self, widget, settle, predictor, drag):
-        widget.panel.tools["erase"].click()
+        widget.panel.buttons["erase"].click()
         scribble = widget._work.layers.scribble
         scribble.brush_size = 5
         drag(scribble, (20, 10), (20, 60))
@@ -200,14 +200,14 @@ class TestEditing:
         assert set(layers.points.features["object"]) == {2}
 
     def test_delete_button(self, widget):
-        widget.panel.delete.click()
+        widget.panel.buttons["delete"].click()
         assert not widget._work.session.objects
         assert len(widget._work.layers.boxes.data) == 0
         assert not widget._work.layers.masks.data.any()
 
     def test_other_prompts_on_request(self, widget, settle, predictor):
         before = widget._work.layers.points.data.copy()
-        widget.panel.regenerate.click()
+        widget.panel.buttons["regenerate"].click()
         settle(widget)
         assert predictor.calls[-1]["seed"] == 1
         assert not np.array_equal(widget._work.layers.points.data, before)
@@ -247,7 +247,7 @@ class TestEditing:
         draw(widget, (35, 2, 40, 12))
         settle(widget)
         widget.panel.table.selectRow(0)
-        widget.panel.tools["positive"].click()
+        widget.panel.buttons["positive"].click()
         drag(widget._work.layers.points, (25, 40))
         settle(widget)
         assert len(widget._work.session.objects[1].points) == 5
@@ -273,7 +273,7 @@ class TestPropagating:
 
     def test_fills_all_slices(self, widget, settle):
         assert widget.panel.last.value() == 5
-        widget.panel.propagate.click()
+        widget.panel.buttons["propagate"].click()
         settle(widget)
         layers = widget._work.layers
         assert layers.masks.data.any(axis=(1, 2)).all()
@@ -284,18 +284,18 @@ class TestPropagating:
     def test_keeps_to_the_range(self, widget, settle):
         widget.panel.first.setValue(1)
         widget.panel.last.setValue(3)
-        widget.panel.propagate.click()
+        widget.panel.buttons["propagate"].click()
         settle(widget)
         np.testing.assert_array_equal(np.flatnonzero(widget._work.layers.masks.data.any(axis=(1, 2))), [1, 2, 3])
 
     def test_shows_slice_after_slice(self, widget, settle, viewer, qtbot, predictor):
         seen = []
         viewer.dims.events.current_step.connect(lambda event: seen.append(viewer.dims.current_step[0]))
-        widget.panel.propagate.click()
-        assert widget.panel.cancel.isEnabled()
+        widget.panel.buttons["propagate"].click()
+        assert widget.panel.buttons["cancel"].isEnabled()
         settle(widget)
         assert seen == [3, 4, 5, 1, 0]
-        assert not widget.panel.cancel.isEnabled()
+        assert not widget.panel.buttons["cancel"].isEnabled()
 
     def test_cancel_keeps_what_is_done(self, widget, settle, predictor, qtbot):
         predict = predictor.predict
@@ -306,24 +306,24 @@ class TestPropagating:
             return predict(*args, **options)
 
         predictor.predict = stop_at_third
-        widget.panel.propagate.click()
+        widget.panel.buttons["propagate"].click()
         masks = widget._work.layers.masks
         qtbot.waitUntil(lambda: masks.data[3].any())
-        widget.panel.cancel.click()
+        widget.panel.buttons["cancel"].click()
         predictor.allowed.set()
         settle(widget)
         done = np.flatnonzero(masks.data.any(axis=(1, 2)))
         assert {2, 3} <= set(done) < set(range(6))
         assert widget.panel.status.text().startswith("Stopped after")
-        assert widget.panel.propagate.isEnabled()
+        assert widget.panel.buttons["propagate"].isEnabled()
 
     def test_starts_from_an_edited_mask(self, widget, settle, drag):
-        widget.panel.tools["negative"].click()
+        widget.panel.buttons["negative"].click()
         drag(widget._work.layers.points, (6, 10, 15))
         settle(widget)
         edited = widget._work.layers.masks.data[2].copy()
         assert not edited[:20].any()
-        widget.panel.propagate.click()
+        widget.panel.buttons["propagate"].click()
         settle(widget)
         masks = widget._work.layers.masks.data
         np.testing.assert_array_equal(masks[2], edited)
@@ -332,7 +332,7 @@ class TestPropagating:
 
     def test_an_edit_during_the_run_waits_and_is_not_lost(self, widget, settle, predictor, qtbot):
         predictor.allowed.clear()
-        widget.panel.propagate.click()
+        widget.panel.buttons["propagate"].click()
         qtbot.waitUntil(lambda: widget._runner.busy)
         draw(widget, (35, 2, 40, 12), plane=axial(1))
         predictor.allowed.set()
@@ -342,13 +342,13 @@ class TestPropagating:
 
     def test_says_that_boxes_outside_stay(self, widget, settle, warnings_shown):
         widget.panel.first.setValue(3)
-        widget.panel.propagate.click()
+        widget.panel.buttons["propagate"].click()
         assert any("3 to 5" in str(note.message) for note in warnings_shown)
         assert not widget._runner.busy
 
     def test_can_be_closed_while_it_runs(self, widget, viewer, predictor, qtbot):
         predictor.allowed.clear()
-        widget.panel.propagate.click()
+        widget.panel.buttons["propagate"].click()
         qtbot.waitUntil(lambda: widget._runner.busy)
         viewer.window.remove_dock_widget(widget)
         predictor.allowed.set()
@@ -381,8 +381,8 @@ class TestBadInput:
 
     def test_no_image(self, viewer, open_widget, warnings_shown):
         widget = open_widget()
-        assert not widget.panel.tools["box"].isEnabled()
-        widget.use_tool("box")
+        assert not widget.panel.buttons["box"].isEnabled()
+        widget.intents.use_tool("box")
         assert "no image" in str(warnings_shown[-1].message)
         assert len(viewer.layers) == 0
 

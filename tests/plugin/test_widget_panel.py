@@ -47,7 +47,7 @@ class TestWindow:
 
     def test_a_change_does_not_disturb_a_propagation(self, widget, volume, settle, predictor, qtbot):
         predictor.allowed.clear()
-        widget.panel.propagate.click()
+        widget.panel.buttons["propagate"].click()
         qtbot.waitUntil(lambda: widget._runner.busy)
         volume.contrast_limits = (0.1, 0.9)
         predictor.allowed.set()
@@ -79,7 +79,7 @@ class TestTable:
 
     def test_several_rows_are_deleted_at_once(self, widget):
         widget.panel.table.selectAll()
-        widget.panel.delete.click()
+        widget.panel.buttons["delete"].click()
         assert not widget._work.session.objects
         assert len(widget._work.layers.boxes.data) == 0
         assert not widget._work.layers.masks.data.any()

@@ -5,7 +5,7 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-_TIP = "tip"
+_TIP, _WHY_NOT = "tip", "why not"
 _TITLE = "text-align: left; border: none; background: transparent; font-weight: bold; padding: 4px 0"
 _UNLIMITED = 16777215  # Qt's own limit for the side of a widget
 
@@ -69,13 +69,14 @@ def button(text: str, tip: str) -> QPushButton:
 
 
 def explain(control: QWidget, tip: str) -> None:
-    """Set what a control's tooltip says while it can be used."""
+    """Set what a control's tooltip says, besides why it is off."""
     control.setProperty(_TIP, tip)
-    control.setToolTip(tip)
+    allow(control, control.property(_WHY_NOT) or "")
 
 
 def allow(control: QWidget, why_not: str = "") -> None:
     """Switch a control on, or off for a reason that its tooltip gives."""
+    control.setProperty(_WHY_NOT, why_not)
     control.setEnabled(not why_not)
     tip = control.property(_TIP) or ""
     control.setToolTip(f"{tip}\nNot now: {why_not}" if why_not else tip)

@@ -5,6 +5,7 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QFrame,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QProgressBar,
     QScrollArea,
@@ -13,17 +14,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from .actions import ACTIONS, TOOLS, tip_of
 from .controls import Section, allow, button, column, explain, row
 from .table import ObjectTable
 from .window_section import WindowSection
 
-TOOLS = {
-    "box": ("New box", "Draw a rectangle around an object: click, drag, release. Every box becomes an object."),
-    "positive": ("+ Point", "Click on what belongs to the chosen object. Points can be dragged and deleted."),
-    "negative": ("− Point", "Click on what does not belong to the chosen object."),
-    "paint": ("Scribble", "Paint on the chosen object, on the slice of its box."),
-    "erase": ("Erase", "Take strokes off the scribble."),
-}
 _NO_IMAGE = "there is no image to work on."
 _NO_OBJECT = "draw a box or choose an object first."
 
@@ -39,40 +34,44 @@ class Panel(QWidget):
 
     def __init__(self, chooser: QWidget, parent: QWidget | None = None):
         super().__init__(parent)
-        self.tools = {name: button(*texts) for name, texts in TOOLS.items()}
+        self.buttons = {name: button(action.text, action.tip) for name, action in ACTIONS.items()}
+        self.help = button("?", "How to use this panel, and its keys.")
         self.window_section = WindowSection()
         self.table = ObjectTable()
-        self.regenerate = button("Regenerate prompts", "Draw other points and another scribble in the chosen box.")
-        self.delete = button("Delete", "Remove the chosen objects: their boxes, prompts and masks.")
         self.first = _spin_box("First slice to be segmented.")
         self.last = _spin_box("Last slice to be segmented.")
         self.follow = QCheckBox("Show each slice")
         explain(self.follow, "Let the viewer go along with the slices as they are segmented.")
         self.follow.setChecked(True)
-        self.propagate = button("Propagate", "Carry all boxes through the volume, slice by slice, from where they are.")
-        self.cancel = button("Cancel", "Stop after this slice; the slices that are done stay.")
         self.progress = QProgressBar()
         self.status = QLabel()
         self.status.setWordWrap(True)
         slices = row(QLabel("Slices"), self.first, QLabel("to"), self.last)
-        run = row(self.propagate, self.cancel)
+        run = row(self.buttons["propagate"], self.buttons["cancel"])
         self.sections = {
-            "image": Section("Image", column(chooser)),
+            "image": Section("Image", self._image_row(chooser)),
             "window": Section("Window", self.window_section),
             "draw": Section("Draw", self._tools()),
-            "objects": Section("Objects", column(self.table, row(self.regenerate, self.delete))),
+            "objects": Section("Objects", column(self.table, row(self.buttons["regenerate"], self.buttons["delete"]))),
             "volume": Section("Through the volume", column(slices, self.follow, run, self.progress)),
         }
         self._arrange()
         self.show_range(1)
         self.show_running(False)
 
+    def _image_row(self, chooser: QWidget) -> QHBoxLayout:
+        images = QHBoxLayout()
+        images.addWidget(chooser, 1)
+        self.help.setFixedWidth(28)
+        images.addWidget(self.help)
+        return images
+
     def _tools(self) -> QGridLayout:
         tools = QGridLayout()
         tools.setSpacing(4)
-        tools.addWidget(self.tools["box"], 0, 0, 1, 2)
-        for place, name in enumerate(("positive", "negative", "paint", "erase")):
-            tools.addWidget(self.tools[name], 1 + place // 2, place % 2)
+        tools.addWidget(self.buttons["box"], 0, 0, 1, 2)
+        for place, name in enumerate(TOOLS[1:]):
+            tools.addWidget(self.buttons[name], 1 + place // 2, place % 2)
         return tools
 
     def _arrange(self) -> None:
@@ -105,19 +104,22 @@ class Panel(QWidget):
 
     def show_running(self, running: bool, total: int = 0) -> None:
         """Show that a propagation of `total` steps runs, or that none does."""
-        allow(self.cancel, "" if running else "no propagation runs.")
-        allow(self.propagate, "the last propagation still runs." if running else "")
+        allow(self.buttons["cancel"], "" if running else "no propagation runs.")
+        allow(self.buttons["propagate"], "the last propagation still runs." if running else "")
         self.progress.setVisible(running)
         self.progress.setRange(0, total)
         self.progress.setValue(0)
 
     def enable(self, image: bool, objects: bool) -> None:
         """Enable what makes sense with an image, and with an object chosen."""
-        for control in (*self.tools.values(), self.regenerate, self.delete):
-            if not image:
-                allow(control, _NO_IMAGE)
-            else:
-                allow(control, "" if objects or control is self.tools["box"] else _NO_OBJECT)
+        for name in (*TOOLS, "regenerate", "delete"):
+            missing = "" if objects or name == "box" else _NO_OBJECT
+            allow(self.buttons[name], missing if image else _NO_IMAGE)
+
+    def show_keys(self, keys: dict[str, str]) -> None:
+        """Name the keys of actions in the tooltips of their buttons."""
+        for name, control in self.buttons.items():
+            explain(control, tip_of(name, keys.get(name, "")))
 
 
 def _spin_box(tip: str) -> QSpinBox:

@@ -79,6 +79,7 @@ class Runs(QObject):
 
     def edited(self, pause: int = DEBOUNCE) -> None:
         """Run what waits, once no edit has come for `pause` milliseconds."""
+        self.changed.emit()
         self._timer.start(pause)
 
     def propagate(self, work: Work, plane: Plane, first: int, last: int) -> None:

@@ -1,25 +1,26 @@
 """The widget: it joins the panel, the layers of the chosen image and the worker."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from ..preprocessing import percentile_window
 from .edits import Edits
-from .images import UnsupportedImageError, pixels_of, show_plane
+from .help import HelpPopover
+from .images import UnsupportedImageError, show_plane
+from .intents import Intents
+from .keys import Keys
 from .layers import SessionLayers
 from .loading import LazyPredictor, load_predictor
+from .messages import Messages
 from .objects import State
 from .panel import Panel
 from .planes import Plane
 from .runs import Runs, Work
 from .visibility import show_all_but
-from .window_section import Percentiles
 from .worker import Runner
 
 if TYPE_CHECKING:
@@ -27,15 +28,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from ..predictor import Predictor
-
-WINDOW_PAUSE = 250  # ms without a change of the window before the model sees it
-_MODES = {
-    "box": ("boxes", "add_rectangle"),
-    "positive": ("points", "add"),
-    "negative": ("points", "add"),
-    "paint": ("scribble", "paint"),
-    "erase": ("scribble", "erase"),
-}
 
 
 class SwinLiteMedSAMWidget(QWidget):
@@ -54,7 +46,6 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer = napari_viewer
         self._predictor = LazyPredictor(load or load_predictor)
         self._runner = Runner()
-        self._side_runner = Runner()  # for what need not wait for the model
         self._works: dict[Any, Work] = {}
         self._work: Work | None = None
         self._runs = Runs(self._runner, self._works.values(), self)
@@ -62,6 +53,12 @@ class SwinLiteMedSAMWidget(QWidget):
 
         self._chooser = ComboBox(choices=self._images, tooltip="What is segmented. It is never changed.")
         self.panel = Panel(self._chooser.native)
+        self._messages = Messages(self.panel.status)
+        self.intents = Intents(
+            napari_viewer, self.panel, self._runs, self._messages, lambda: self._work, self._take_image
+        )
+        self._keys = Keys(self.intents.do, self._messages.warn, self._show_keys)
+        self._keys.bind(napari_viewer)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
@@ -71,33 +68,30 @@ class SwinLiteMedSAMWidget(QWidget):
         self._image_timer.setSingleShot(True)
         self._image_timer.timeout.connect(self._take_image)
         self._connect()
+        self._show_keys()
         self._take_image()
 
     def _connect(self) -> None:
-        panel = self.panel
+        panel, intents, runs = self.panel, self.intents, self._runs
         self._chooser.changed.connect(lambda _: self._image_timer.start())
-        for name, button in panel.tools.items():
-            button.clicked.connect(lambda _=False, name=name: self.use_tool(name))
-        panel.table.chosen.connect(self._choose_object)
-        panel.table.renamed.connect(self._rename)
-        panel.table.shown.connect(self._show_or_hide)
-        panel.table.unwanted.connect(self._remove)
-        panel.window_section.changed.connect(self._window_changed)
-        panel.window_section.percentiles_wanted.connect(self._measure)
-        panel.regenerate.clicked.connect(self.regenerate)
-        panel.delete.clicked.connect(self.delete)
-        panel.propagate.clicked.connect(self.propagate)
-        panel.cancel.clicked.connect(self.cancel)
-        self._runs.said.connect(self._say)
-        self._runs.failed.connect(self._fail)
-        self._runs.changed.connect(self._show_objects)
-        self._runs.progressed.connect(self._show_progress)
-        self._runs.reached.connect(self._follow)
+        for name, button in panel.buttons.items():
+            button.clicked.connect(lambda _=False, name=name: intents.do(name))
+        panel.help.clicked.connect(lambda: HelpPopover(self._keys.by_action, self).show_below(panel.help))
+        panel.table.chosen.connect(intents.choose)
+        panel.table.renamed.connect(intents.rename)
+        panel.table.shown.connect(intents.show_or_hide)
+        panel.table.unwanted.connect(intents.remove)
+        panel.window_section.changed.connect(intents.take_window)
+        panel.window_section.percentiles_wanted.connect(intents.measure_window)
+        runs.said.connect(self._messages.say)
+        runs.failed.connect(self._messages.fail)
+        runs.changed.connect(self._show_objects)
+        runs.progressed.connect(self._show_progress)
+        runs.reached.connect(self._follow)
         self.viewer.layers.events.inserted.connect(self._layers_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.dims.events.order.connect(self._show_range)
-        for runner in (self._runner, self._side_runner):
-            self.destroyed.connect(runner.close)
+        self.destroyed.connect(self._runner.close)
 
     # ---- the image
 
@@ -119,6 +113,7 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _layer_removed(self, event: Any) -> None:
         layer = event.value
+        self._keys.release(layer)
         for image, work in list(self._works.items()):
             if layer in (image, work.layers.boxes):
                 self._drop(image, f"'{layer.name}' was removed; the other layers stay as they are.")
@@ -133,7 +128,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self._work = None
             self._runs.cancel()
         self._show_objects()
-        self._say(message)
+        self._messages.say(message)
 
     def _take_image(self) -> None:
         """Work on the chosen image, each image with its own boxes."""
@@ -141,7 +136,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self._leave(image)
         self._work = None if image is None else self._works.get(image)
         if image is None:
-            self._say("Open an image or a volume to begin.")
+            self._messages.say("Open an image or a volume to begin.")
         elif self._work is None:
             self._begin(image)
         if self._work is not None:
@@ -160,13 +155,12 @@ class SwinLiteMedSAMWidget(QWidget):
             layers = SessionLayers(self.viewer, image, self._predictor)
         except UnsupportedImageError as error:
             self.panel.show_range(1)
-            self._say(str(error))
-            show_warning(str(error))
+            self._messages.warn(str(error))
             return
-        self._work = self._works[image] = Work(layers, Edits(layers, self._edited, self._warn))
+        self._work = self._works[image] = Work(layers, Edits(layers, self._runs.edited, self._messages.warn))
         if self._work.session.objects:
             return
-        self._say("Press New box and draw a rectangle around what you want to segment.")
+        self._messages.say("Press New box and draw a rectangle around what you want to segment.")
 
     def _leave(self, image: Any) -> None:
         """Take an unused boxes' layer away when another image is chosen."""
@@ -178,107 +172,7 @@ class SwinLiteMedSAMWidget(QWidget):
                     if layer in self.viewer.layers:
                         self.viewer.layers.remove(layer)
 
-    # ---- the user's intents
-
-    def use_tool(self, name: str) -> None:
-        """Choose the layer and the mode of a tool: box, positive, negative, paint or erase."""
-        if self._work is None:
-            self._take_image()
-        if self._work is None:
-            show_warning("There is no image that boxes could be drawn on.")
-            return
-        layers = self._work.layers
-        which, mode = _MODES[name]
-        if which != "boxes":
-            self._work.ensure_layers()
-        layer = getattr(layers, which)
-        if which == "points":
-            layers.choose_kind(name)
-        self.viewer.layers.selection.active = layer
-        layer.mode = mode
-
-    def _choose_object(self, id: int) -> None:
-        """Select all that belongs to an object, and show its slice."""
-        if self._work is not None:
-            self._work.edits.select(id)
-            self._work.layers.select(id)
-            show_plane(self._work.layers.image, self.viewer.dims, self._work.session.objects[id].plane)
-
-    def regenerate(self) -> None:
-        """Replace the chosen object's prompts by others."""
-        work = self._work
-        if work is not None and (item := work.session.current_object) is not None:
-            work.session.regenerate(item.id)
-            self._edited()
-
-    def delete(self) -> None:
-        """Remove the chosen objects."""
-        self._remove(self.panel.table.chosen_ids)
-
-    def _remove(self, ids: list[int]) -> None:
-        if self._work is not None and ids:
-            self._work.layers.remove(ids)
-
-    def _rename(self, id: int, name: str) -> None:
-        if self._work is not None:
-            self._work.session.objects[id].name = name
-
-    def _show_or_hide(self, id: int, shown: bool) -> None:
-        work = self._work
-        if work is not None:
-            work.hidden = work.hidden - {id} if shown else work.hidden | {id}
-            show_all_but(work.layers, work.hidden)
-
-    def _window_changed(self) -> None:
-        work = self._work
-        # a propagation goes on with the window that it began with
-        if work is not None and work.session.current_object is not None and not self._runs.propagating:
-            work.session.current_object.wait()
-            self._show_objects()
-            self._runs.edited(WINDOW_PAUSE)
-
-    def _measure(self, percentiles: Percentiles) -> None:
-        """Find the window of percentiles in a worker."""
-        image = self.image
-        if image is None or self._side_runner.busy:
-            return
-        pixels = pixels_of(image)
-
-        def steps() -> Iterator[tuple[float, float]]:
-            yield percentile_window(pixels, percentiles.low, percentiles.high)
-
-        def end(error: Exception | None) -> None:
-            if error is not None:
-                self._fail("Window", error)
-
-        self._side_runner.start(steps, lambda window: self.panel.window_section.set_limits(*window), end)
-
-    def propagate(self) -> None:
-        """Carry the boxes of the view that the canvas shows through the chosen slices."""
-        first, last = sorted((self.panel.first.value(), self.panel.last.value()))
-        work = self._work
-        plane = None if work is None else work.edits.plane_in_view()
-        if work is None or plane is None or plane.axis is None:
-            show_warning("Only volumes have slices to carry boxes through.")
-            return
-        inside = work.session.in_range(plane, first, last)
-        outside = [item.id for item in work.session.objects.values() if item not in inside]
-        if outside:
-            self._warn(f"Boxes outside slices {first} to {last} stay where they are: {', '.join(map(str, outside))}.")
-        if len(outside) == len(work.session.objects):
-            self._warn("Draw a box on one of the slices first.")
-            return
-        self._runs.propagate(work, plane, first, last)
-
-    def cancel(self) -> None:
-        """Stop a propagation; what is done stays."""
-        self._runs.cancel()
-
     # ---- what runs
-
-    def _edited(self) -> None:
-        self._show_objects()
-        self._runs.edited()
 
     def _show_progress(self, done: int, total: int) -> None:
         self.panel.show_running(total > 0, total)
@@ -304,31 +198,23 @@ class SwinLiteMedSAMWidget(QWidget):
 
     # ---- to the user
 
+    def _show_keys(self) -> None:
+        self.panel.show_keys(self._keys.by_action)
+
     def _show_objects(self) -> None:
         work = self._work
         if work is None:
             self.panel.table.show_objects([], None)
             self.panel.enable(image=self.image is not None, objects=False)
             return
+        for layer in work.layers.own():
+            self._keys.bind(layer)
         session = work.session
         work.hidden &= session.objects.keys()
         if work.hidden:
             show_all_but(work.layers, work.hidden)
         self.panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of, work.hidden)
         self.panel.enable(image=True, objects=session.current_object is not None)
-
-    def _say(self, message: str) -> None:
-        self.panel.status.setText(message)
-
-    def _warn(self, message: str) -> None:
-        self._say(message)
-        show_warning(message)
-
-    def _fail(self, what: str, error: Exception) -> None:
-        # a ValueError tells of bad input in words for the user; anything else names itself
-        message = f"{what}: {error}" if isinstance(error, ValueError) else f"{what}: {type(error).__name__}: {error}"
-        self._say(message)
-        (show_warning if isinstance(error, ValueError) else show_error)(message)
 
     # ---- the end
 
@@ -344,7 +230,8 @@ class SwinLiteMedSAMWidget(QWidget):
             return
         self._closed = True
         self._runs.close()
-        self._side_runner.close()
+        self.intents.close()
+        self._keys.close()
         self.panel.window_section.show_image(None)
         for work in self._works.values():
             work.edits.stop()

@@ -1,0 +1,38 @@
+"""What the user can do by a button or a key, in words; done in `intents`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button, with the key that does the same.
+
+    The letters G H J K N Q U W, alone or with Shift, mean nothing to napari in any type of layer.
+    """
+
+    text: str
+    tip: str
+    key: str = ""
+
+
+ACTIONS = {
+    "box": Action(
+        "New box", "Draw a rectangle around an object: click, drag, release. Every box becomes an object.", "N"
+    ),
+    "positive": Action(
+        "+ Point", "Click on what belongs to the chosen object. Points can be dragged and deleted.", "J"
+    ),
+    "negative": Action("− Point", "Click on what does not belong to the chosen object.", "K"),
+    "paint": Action("Scribble", "Paint on the chosen object, on the slice of its box.", "H"),
+    "erase": Action("Erase", "Take strokes off the scribble.", "W"),
+    "regenerate": Action("Regenerate prompts", "Draw other points and another scribble in the chosen box.", "Shift-N"),
+    "delete": Action("Delete", "Remove the chosen objects: their boxes, prompts and masks."),
+    "propagate": Action("Propagate", "Carry all boxes through the volume, slice by slice, from where they are.", "G"),
+    "cancel": Action("Cancel", "Stop after this slice; the slices that are done stay.", "Shift-G"),
+}
+TOOLS = ("box", "positive", "negative", "paint", "erase")
+
+
+def tip_of(name: str, key: str) -> str:
+    """Tooltip of an action that a key does too."""
+    return f"{ACTIONS[name].tip}\nKey: {key}" if key else ACTIONS[name].tip

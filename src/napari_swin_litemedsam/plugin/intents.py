@@ -1,0 +1,179 @@
+"""What the user wants done to the chosen image: by buttons, keys, the table, or from a script."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from ..preprocessing import percentile_window
+from .actions import TOOLS
+from .images import pixels_of, show_plane
+from .messages import Messages
+from .panel import Panel
+from .runs import Runs, Work
+from .visibility import show_all_but
+from .window_section import Percentiles
+from .worker import Runner
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+WINDOW_PAUSE = 250  # ms without a change of the window before the model sees it
+_MODES = {
+    "box": ("boxes", "add_rectangle"),
+    "positive": ("points", "add"),
+    "negative": ("points", "add"),
+    "paint": ("scribble", "paint"),
+    "erase": ("scribble", "erase"),
+}
+
+
+class Intents:
+    """Carries out what the user wants, or says why not.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where the layers are.
+    panel : Panel
+        For what is chosen in it.
+    runs : Runs
+        Told of edits.
+    messages : Messages
+        For the user.
+    chosen : callable
+        Returns the work of the chosen image, or None.
+    begin : callable
+        Tries to begin work on the chosen image.
+    """
+
+    def __init__(
+        self,
+        viewer: "Viewer",
+        panel: Panel,
+        runs: Runs,
+        messages: Messages,
+        chosen: Callable[[], Work | None],
+        begin: Callable[[], None],
+    ):
+        self.viewer, self.panel = viewer, panel
+        self._runs, self._messages = runs, messages
+        self._chosen, self._begin = chosen, begin
+        self._side_runner = Runner()  # for what need not wait for the model
+
+    def do(self, name: str) -> None:
+        """Do one of the `ACTIONS`."""
+        if name in TOOLS:
+            self.use_tool(name)
+        else:
+            getattr(self, name)()
+
+    def close(self) -> None:
+        """Stop what runs."""
+        self._side_runner.close()
+
+    # ---- drawing
+
+    def use_tool(self, name: str) -> None:
+        """Choose the layer and the mode of a tool: box, positive, negative, paint or erase."""
+        if self._chosen() is None:
+            self._begin()
+        work = self._chosen()
+        if work is None:
+            self._messages.warn("There is no image that boxes could be drawn on.")
+            return
+        which, mode = _MODES[name]
+        if which != "boxes":
+            if work.session.current_object is None:
+                self._messages.warn("Draw a box first; points and scribbles belong to one.")
+                return
+            work.ensure_layers()
+        layer = getattr(work.layers, which)
+        if which == "points":
+            work.layers.choose_kind(name)
+        self.viewer.layers.selection.active = layer
+        layer.mode = mode
+
+    # ---- objects
+
+    def choose(self, id: int) -> None:
+        """Select all that belongs to an object, and show its slice."""
+        if (work := self._chosen()) is not None:
+            work.edits.select(id)
+            work.layers.select(id)
+            show_plane(work.layers.image, self.viewer.dims, work.session.objects[id].plane)
+
+    def regenerate(self) -> None:
+        """Replace the current object's prompts by others."""
+        work = self._chosen()
+        if work is not None and (item := work.session.current_object) is not None:
+            work.session.regenerate(item.id)
+            self._runs.edited()
+
+    def delete(self) -> None:
+        """Remove the objects that are chosen in the table."""
+        self.remove(self.panel.table.chosen_ids)
+
+    def remove(self, ids: list[int]) -> None:
+        """Remove objects."""
+        if (work := self._chosen()) is not None and ids:
+            work.layers.remove(ids)
+
+    def rename(self, id: int, name: str) -> None:
+        """Give an object a name."""
+        if (work := self._chosen()) is not None:
+            work.session.objects[id].name = name
+
+    def show_or_hide(self, id: int, shown: bool) -> None:
+        """Show an object on the canvas, or do not."""
+        if (work := self._chosen()) is not None:
+            work.hidden = work.hidden - {id} if shown else work.hidden | {id}
+            show_all_but(work.layers, work.hidden)
+
+    # ---- the window
+
+    def take_window(self) -> None:
+        """Run the current object again with what the image shows now."""
+        work = self._chosen()
+        # a propagation goes on with the window that it began with
+        if work is not None and work.session.current_object is not None and not self._runs.propagating:
+            work.session.current_object.wait()
+            self._runs.edited(WINDOW_PAUSE)
+
+    def measure_window(self, percentiles: Percentiles) -> None:
+        """Set the window to percentiles of the whole image, which are found in a worker."""
+        work = self._chosen()
+        if work is None or self._side_runner.busy:
+            return
+        pixels = pixels_of(work.layers.image)
+
+        def steps() -> Iterator[tuple[float, float]]:
+            yield percentile_window(pixels, percentiles.low, percentiles.high)
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail("Window", error)
+
+        self._side_runner.start(steps, lambda window: self.panel.window_section.set_limits(*window), end)
+
+    # ---- propagation
+
+    def propagate(self) -> None:
+        """Carry the boxes of the view that the canvas shows through the chosen slices."""
+        first, last = sorted((self.panel.first.value(), self.panel.last.value()))
+        work = self._chosen()
+        plane = None if work is None else work.edits.plane_in_view()
+        if work is None or plane is None or plane.axis is None:
+            self._messages.warn("Only volumes have slices to carry boxes through.")
+            return
+        inside = work.session.in_range(plane, first, last)
+        outside = [item.id for item in work.session.objects.values() if item not in inside]
+        if outside:
+            ids = ", ".join(map(str, outside))
+            self._messages.warn(f"Boxes outside slices {first} to {last} stay where they are: {ids}.")
+        if not inside:
+            self._messages.warn("Draw a box on one of the slices first.")
+            return
+        self._runs.propagate(work, plane, first, last)
+
+    def cancel(self) -> None:
+        """Stop a propagation; what is done stays."""
+        self._runs.cancel()

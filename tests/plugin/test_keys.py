@@ -1,0 +1,117 @@
+"""Keys as the user presses them on the canvas."""
+
+import numpy as np
+import pytest
+from napari import Viewer
+from napari.layers import Image, Labels, Points, Shapes, Surface, Tracks, Vectors
+from napari.settings import get_plugin_settings, get_settings
+from napari.utils.key_bindings import coerce_keybinding
+from npe2 import PluginManifest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_swin_litemedsam.plugin.actions import ACTIONS
+from napari_swin_litemedsam.plugin.help import HelpPopover
+
+BOX = (10, 20, 30, 50)
+
+
+@pytest.fixture
+def press(qtbot):
+    """Press a key while the canvas has the focus."""
+
+    def do(key, modifier=Qt.KeyboardModifier.NoModifier):
+        canvas = next(w for w in QApplication.allWidgets() if type(w).__name__.startswith("CanvasBackend"))
+        qtbot.keyClick(canvas, key, modifier)
+
+    return do
+
+
+@pytest.fixture
+def shortcuts():
+    """The keys in napari's preferences, put back afterwards."""
+    settings = get_plugin_settings("napari-swin-litemedsam").shortcuts
+    yield settings
+    for name, action in ACTIONS.items():
+        setattr(settings, name, action.key)
+
+
+@pytest.fixture
+def widget(viewer, open_widget, draw, settle):
+    viewer.add_image(np.random.default_rng(0).random((48, 64)), name="picture")
+    widget = open_widget()
+    draw(widget, BOX)
+    settle(widget)
+    return widget
+
+
+def test_choose_tools(widget, viewer, press):
+    layers = widget._work.layers
+    for key, layer, mode in [
+        (Qt.Key.Key_J, layers.points, "add"),
+        (Qt.Key.Key_H, layers.scribble, "paint"),
+        (Qt.Key.Key_W, layers.scribble, "erase"),
+        (Qt.Key.Key_N, layers.boxes, "add_rectangle"),
+    ]:
+        press(key)
+        assert viewer.layers.selection.active == layer
+        assert layer.mode == mode
+
+
+def test_with_shift(widget, press, settle, predictor):
+    press(Qt.Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
+    settle(widget)
+    assert predictor.calls[-1]["seed"] == 1
+
+
+def test_can_be_set_in_the_preferences(widget, viewer, press, shortcuts):
+    shortcuts.box = "Q"
+    press(Qt.Key.Key_Q)
+    assert widget._work.layers.boxes.mode == "add_rectangle"
+    widget._work.layers.boxes.mode = "pan_zoom"
+    press(Qt.Key.Key_N)
+    assert widget._work.layers.boxes.mode == "pan_zoom"
+    assert widget.panel.buttons["box"].toolTip().endswith("Key: Q")
+
+
+def test_nonsense_in_the_preferences_is_named(widget, shortcuts, warnings_shown):
+    shortcuts.box = "no such key"
+    assert "no key 'no such key', so New box has none" in str(warnings_shown[-1].message)
+
+
+def test_end_with_the_widget(widget, viewer, press):
+    used = []
+    boxes = widget._work.layers.boxes
+    viewer.window.remove_dock_widget(widget)
+    boxes.mode = "pan_zoom"
+    press(Qt.Key.Key_N)
+    assert boxes.mode == "pan_zoom"
+    viewer.bind_key("N", lambda _: used.append(1))
+    press(Qt.Key.Key_N)
+    assert used == [1]
+
+
+def test_belong_to_nobody_else_in_napari():
+    taken = {key for keys in get_settings().shortcuts.shortcuts.values() for key in keys}
+    for kind in (Image, Labels, Points, Shapes, Surface, Tracks, Vectors, Viewer):
+        taken |= kind.class_keymap.keys()
+    ours = {coerce_keybinding(action.key) for action in ACTIONS.values() if action.key}
+    assert coerce_keybinding("V") in taken
+    assert not {str(key) for key in ours} & {str(key) for key in taken}
+
+
+def test_manifest_and_actions_agree():
+    manifest = PluginManifest.from_distribution("napari-swin-litemedsam")
+    properties = manifest.contributions.configurations["shortcuts"].properties
+    assert {name: key.default for name, key in properties.items()} == {n: a.key for n, a in ACTIONS.items()}
+    assert {name: key.title for name, key in properties.items()} == {n: a.text for n, a in ACTIONS.items()}
+    keys = [action.key for action in ACTIONS.values() if action.key]
+    assert len(keys) == len(set(keys))
+
+
+def test_help_lists_them(widget, qtbot):
+    widget.panel.help.click()
+    popover = next(w for w in QApplication.topLevelWidgets() if isinstance(w, HelpPopover) and w.isVisible())
+    assert "<b>N</b>" in popover.label.text()
+    assert "New box" in popover.label.text()
+    popover.close()
