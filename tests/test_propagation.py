@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from napari_swin_litemedsam.predictor import Prediction
-from napari_swin_litemedsam.propagation import count_steps, propagate, segment_volume
+from napari_swin_litemedsam.propagation import (
+    Options,
+    Stop,
+    StopRules,
+    Track,
+    count_steps,
+    follow,
+    propagate,
+    segment_volume,
+)
 
 
 @dataclass
@@ -13,10 +22,15 @@ class Threshold:
 
     encoded: list
     image = None
+    iou = 1.0
+
+    def __post_init__(self):
+        self.seen = {}
 
     def set_image(self, image, window=None, key=None):
-        self.encoded.append(int(image.max()))
-        self.image = image
+        if key not in self.seen:
+            self.encoded.append(int(image.max()))
+        self.seen[key] = self.image = image
 
     def predict_many(self, boxes, seeds=None):
         results = []
@@ -25,7 +39,9 @@ class Threshold:
             y0, x0, y1, x1 = np.rint(box).astype(int)
             inside[y0 : y1 + 1, x0 : x1 + 1] = True
             mask = inside & (self.image > 50)
-            results.append(Prediction(mask, mask.astype(np.float32), 1.0, np.zeros((0, 2)), np.zeros(0), mask, box))
+            results.append(
+                Prediction(mask, mask.astype(np.float32), self.iou, np.zeros((0, 2)), np.zeros(0), mask, box)
+            )
         return results
 
 
@@ -114,3 +130,209 @@ def test_more_than_255_objects_need_16_bits():
 def test_bad_ranges_are_refused(volume, box, start, message):
     with pytest.raises(ValueError, match=message):
         next(propagate(volume, [box], Threshold([]), first_slices=[start]))
+
+
+# the square on slice 6
+FLAT = BOX[1:3] + BOX[4:]
+
+
+def square(z):
+    """The box of the object on a slice."""
+    return (10 + 2 * z, 20, 24 + 2 * z, 34)
+
+
+def masks_of(steps, number=0):
+    return {s.z: s.prediction.mask for s in steps if s.object == number}
+
+
+def stops_of(steps):
+    return {s.z: s.stop for s in steps if s.stop is not None}
+
+
+class TestRange:
+    def test_a_closed_one_tells_its_ends(self, volume):
+        steps = list(follow(volume, [Track({6: FLAT}, 4, 9)], Threshold([])))
+        assert sorted(masks_of(steps)) == [4, 5, 6, 7, 8, 9]
+        assert stops_of(steps) == {4: Stop.RANGE, 9: Stop.RANGE}
+
+    def test_an_open_one_ends_with_the_volume(self, volume):
+        steps = list(follow(volume, [Track({6: FLAT})], Threshold([])))
+        assert sorted(masks_of(steps)) == list(range(12))
+        assert stops_of(steps) == {0: Stop.VOLUME, 11: Stop.VOLUME}
+
+    def test_an_open_one_ends_where_the_object_does(self, volume):
+        volume[9:, :, :36] = 0
+        volume[9:, 60:] = 200
+        volume[:3] = 0
+        predictor = Threshold([])
+        steps = list(follow(volume, [Track({6: FLAT})], predictor))
+        assert stops_of(steps) == {9: Stop.OUTSIDE, 2: Stop.OUTSIDE}
+        assert not masks_of(steps)[9].any()
+        # neither what lies beyond nor, for an empty slice, that one itself is encoded
+        assert sorted(predictor.encoded) == [103, 104, 105, 106, 107, 108]
+
+    def test_open_at_one_end_only(self, volume):
+        volume[2] = 0
+        steps = list(follow(volume, [Track({6: FLAT}, last=7)], Threshold([])))
+        assert stops_of(steps) == {7: Stop.RANGE, 2: Stop.OUTSIDE}
+
+    def test_a_rule_ends_one_object_and_not_the_others(self, volume):
+        volume[:, 2:8, 50:60] = 150
+        volume[8:, 2:8, 50:60] = 0
+        volume[8:, 0, 0] = 1
+        steps = list(follow(volume, [Track({6: FLAT}), Track({6: (2, 50, 7, 59)})], Threshold([])))
+        assert max(masks_of(steps, 0)) == 11
+        assert max(masks_of(steps, 1)) == 8
+
+    def test_the_slice_of_the_box_is_never_given_up(self, volume):
+        predictor = Threshold([])
+        predictor.iou = 0.1
+        steps = list(follow(volume, [Track({6: FLAT})], predictor))
+        assert masks_of(steps)[6].any()
+        assert stops_of(steps) == {7: Stop.UNSURE, 5: Stop.UNSURE}
+
+
+class TestAnchors:
+    def test_boxes_between_two_are_interpolated(self, volume):
+        # in between the object moves faster than a mask could be followed
+        boxes = {z: square(z) for z in (2, 9)}
+        steps = list(follow(volume, [Track(boxes, 2, 9)], Threshold([])))
+        assert sorted(masks_of(steps)) == list(range(2, 10))
+        for z, mask in masks_of(steps).items():
+            np.testing.assert_array_equal(mask, volume[z] > 50)
+
+    def test_beyond_the_outermost_the_mask_is_followed(self, volume):
+        steps = list(follow(volume, [Track({4: square(4), 6: square(6)}, 3, 7)], Threshold([])))
+        assert sorted(masks_of(steps)) == [3, 4, 5, 6, 7]
+        assert masks_of(steps)[7][24:].any()
+
+    def test_a_known_mask_is_gone_on_from_and_kept(self, volume):
+        corrected = np.zeros((64, 64), bool)
+        corrected[30:35, 20:30] = True
+        track = Track({6: FLAT}, 5, 7, masks={6: corrected})
+        steps = list(follow(volume, [track], Threshold([])))
+        assert sorted(masks_of(steps)) == [5, 7]
+        # the corrected mask and 3 pixels of 256 around it
+        np.testing.assert_allclose(steps[0].prediction.box, (29.25, 19.25, 34.75, 29.75))
+
+    def test_correcting_one_slice_leaves_what_lies_beyond_the_next(self, volume):
+        boxes = {2: square(2), 5: square(5), 9: square(9)}
+        track = Track(boxes, 3, 8, masks={5: volume[5] > 50})
+        assert sorted(masks_of(follow(volume, [track], Threshold([])))) == [3, 4, 6, 7, 8]
+
+    def test_a_range_beside_the_anchor(self, volume):
+        track = Track({4: square(4)}, 6, 8)
+        assert sorted(masks_of(follow(volume, [track], Threshold([])))) == [6, 7, 8]
+
+
+class TestResuming:
+    @pytest.mark.parametrize("taken", [1, 3, 5, 8])
+    def test_gives_what_an_uninterrupted_run_gives(self, volume, taken):
+        track = Track({6: FLAT}, 2, 10)
+        whole = masks_of(follow(volume, [track], Threshold([])))
+        steps = follow(volume, [track], Threshold([]))
+        part = {s.z: s.prediction.mask for s, _ in zip(steps, range(taken), strict=False)}
+        ends = {z: part[z] for z in part if z - 1 not in part or z + 1 not in part}
+        rest = Track({6: FLAT}, 2, 10, masks=ends, done=set(part))
+        predictor = Threshold([])
+        resumed = masks_of(follow(volume, [rest], predictor))
+        assert len(resumed) == rest.count(12) == 9 - taken
+        assert len(predictor.encoded) == 9 - taken
+        for z, mask in (part | resumed).items():
+            np.testing.assert_array_equal(mask, whole[z])
+
+
+class TestEverySecondSlice:
+    def test_asks_the_model_there_alone(self, volume):
+        predictor = Threshold([])
+        steps = list(follow(volume, [Track({6: FLAT}, 1, 10)], predictor, options=Options(every=2)))
+        assert [s.z for s in steps] == [6, 7, 8, 9, 10, 5, 4, 3, 2, 1]
+        assert sorted(predictor.encoded) == [101, 102, 104, 106, 108, 110]
+
+    def test_the_mask_in_between_moves_along(self, volume):
+        boxes = {z: square(z) for z in (4, 8)}
+        masks = masks_of(follow(volume, [Track(boxes, 4, 8)], Threshold([]), options=Options(every=4)))
+        for z in (5, 6, 7):
+            truth = volume[z] > 50
+            assert 2 * (masks[z] & truth).sum() / (masks[z].sum() + truth.sum()) > 0.9
+
+    def test_boxes_that_were_drawn_count(self, volume):
+        predictor = Threshold([])
+        list(follow(volume, [Track({5: square(5), 7: square(7)}, 4, 8)], predictor, options=Options(every=4)))
+        assert sorted(predictor.encoded) == [104, 105, 107, 108]
+
+    def test_an_end_found_by_a_rule_lies_half_way(self, volume):
+        volume[8:] = 0
+        steps = list(follow(volume, [Track({4: square(4)}, 4)], Threshold([]), options=Options(every=4)))
+        assert [z for z, mask in masks_of(steps).items() if mask.any()] == [4, 5, 6]
+        assert stops_of(steps)[8] is Stop.OUTSIDE
+
+    def test_must_be_a_whole_number_of_slices(self):
+        with pytest.raises(ValueError, match="at least 1"):
+            Options(every=0)
+
+
+class TestOptions:
+    def test_the_margin_is_in_millimetres_when_the_spacing_is_known(self, volume):
+        options = Options(spacing=(4, 1, 2), margin_mm=0.5)
+        steps = list(follow(volume, [Track({6: FLAT}, 6, 7)], Threshold([]), options=options))
+        np.testing.assert_allclose(steps[1].prediction.box, (20, 19, 38, 35))
+
+    @pytest.mark.parametrize("spacing", [(1, 1), (1, 0, 1), (1, -1, 1)])
+    def test_a_spacing_that_cannot_be_is_refused(self, spacing):
+        with pytest.raises(ValueError, match="three positive spacings"):
+            Options(spacing=spacing)
+
+    def test_masks_are_tidied_up_unless_switched_off(self, volume):
+        volume[6, 26:28, 24:26] = 0
+        volume[6, 23, 20:35] = 0
+        tidy = masks_of(propagate(volume, [BOX], Threshold([])))[6]
+        assert tidy[26:28, 24:26].all()
+        assert not tidy[22].any()
+        raw = masks_of(propagate(volume, [BOX], Threshold([]), options=Options(one_part=False, filled=False)))[6]
+        np.testing.assert_array_equal(raw, volume[6] > 50)
+
+    def test_boxes_stay_inside_a_3d_box(self, volume):
+        for step in propagate(volume, [(2, 22, 20, 10, 38, 34)], Threshold([])):
+            assert (step.prediction.box >= (22, 20, 22, 20)).all()
+            assert (step.prediction.box <= (38, 34, 38, 34)).all()
+
+    def test_a_mask_beyond_the_3d_box_is_not_followed(self, volume):
+        everything = np.ones((64, 64), bool)
+        track = Track({6: FLAT}, 5, 7, masks={6: everything & ~np.pad(everything[:40], ((0, 24), (0, 0)))}, bounds=FLAT)
+        for step in follow(volume, [track], Threshold([])):
+            np.testing.assert_array_equal(step.prediction.box, FLAT)
+
+    def test_limits_can_be_chosen(self, volume):
+        volume[7, 10:24, 20:35] = 0
+        volume[7, :, 36:] = 100
+        strict = Options(stops=StopRules(smallest=0.99))
+        steps = list(follow(volume, [Track({6: square(6)})], Threshold([]), options=strict))
+        assert stops_of(steps)[7] is Stop.SHRUNK
+
+
+def test_different_starts_encode_each_slice_once(volume):
+    predictor = Threshold([])
+    list(propagate(volume, [(0, *BOX[1:])] * 3, predictor, first_slices=[2, 6, 9]))
+    assert sorted(predictor.encoded) == [100 + z for z in range(11)]
+
+
+def test_only_the_needed_slices_are_read():
+    class Counting:
+        shape = (10_000, 64, 64)
+
+        def __init__(self):
+            self.read = []
+
+        def __len__(self):
+            return self.shape[0]
+
+        def __getitem__(self, index):
+            self.read.append(index)
+            plane = np.zeros(self.shape[1:], np.uint8)
+            plane[10:20, 10:20] = 200
+            return plane
+
+    volume = Counting()
+    list(follow(volume, [Track({7020: (10, 10, 19, 19)}, 7000, 7039)], Threshold([])))
+    assert sorted(volume.read) == list(range(7000, 7040))

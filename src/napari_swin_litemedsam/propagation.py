@@ -1,32 +1,71 @@
-"""Carry boxes through a volume, slice by slice, from one slice of each outwards."""
+"""Carry objects through a volume, slice by slice, from one slice of each outwards."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .interpolation import interpolate_boxes, interpolate_masks
+from .postprocessing import connected_to, fill_holes
 from .predictor import Prediction, Predictor
+from .preprocessing import FRAME_SIZE
 from .prompts import bounding_box
+from .stopping import Stop, StopRules
+from .tracks import Box, Mask, Track, count_steps, tracks_of_boxes
 
-MARGIN = 3
-"""Pixels of the 256 frame by which the box of the next slice is larger than the mask (as published)."""
+__all__ = ["Options", "Step", "Stop", "Track", "count_steps", "follow", "label_dtype", "propagate", "segment_volume"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How objects are carried from slice to slice.
+
+    margin : pixels of the 256 frame by which the next slice's box is larger than the mask;
+    spacing : (z, y, x) of the volume in mm; with it `margin_mm` counts instead of `margin`;
+    margin_mm : margin for each mm between slices;
+    every : the model runs on every k-th slice, the masks in between are interpolated;
+    one_part : of a mask only the parts that continue the object are kept;
+    filled : holes in masks are filled;
+    stops : rules that end objects without a range.
+    """
+
+    margin: float = 3
+    spacing: Sequence[float] | None = None
+    margin_mm: float = 1
+    every: int = 1
+    one_part: bool = True
+    filled: bool = True
+    stops: StopRules = field(default_factory=StopRules)
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"every must be at least 1, it is {self.every}")
+        if self.spacing is not None and not (len(self.spacing) == 3 and np.all(np.asarray(self.spacing) > 0)):
+            raise ValueError(f"expected three positive spacings (z, y, x), got {self.spacing}")
+
+    def margins(self, size: int) -> NDArray[np.float64]:
+        """Margin along y and x, in pixels of slices whose longest side is `size`."""
+        if self.spacing is None:
+            return np.full(2, self.margin * size / FRAME_SIZE)
+        dz, dy, dx = self.spacing
+        return self.margin_mm * dz / np.array([dy, dx])
 
 
 @dataclass(frozen=True)
 class Step:
-    """One object on one slice: the object's index, the slice, and what was predicted there."""
+    """One object on one slice.
+
+    object : index of the object; z : the slice;
+    prediction : what was found there, the mask tidied up; without points and scribble if the model was not asked;
+    stop : why the object goes no further in this direction. Where a rule has ended it, the mask is empty.
+    """
 
     object: int
     z: int
     prediction: Prediction
-
-
-def count_steps(boxes: ArrayLike) -> int:
-    """Number of steps that `propagate` takes for these boxes, ``(N, 6)``."""
-    boxes = np.asarray(boxes, float).reshape(-1, 6)
-    return sum(len(_slices(box)) for box in boxes)
+    stop: Stop | None = None
 
 
 def propagate(
@@ -36,77 +75,104 @@ def propagate(
     seeds: Sequence[int] | None = None,
     window: tuple[float, float] | None = None,
     first_slices: Sequence[int] | None = None,
-    key: str | None = None,
+    key: Hashable | None = None,
+    options: Options | None = None,
+) -> Iterator[Step]:
+    """Segment objects with 3D boxes; see `follow` for objects with other ranges.
+
+    Parameters
+    ----------
+    volume, predictor, window, key, options
+        As in `follow`.
+    boxes : array
+        ``(N, 6)``: z0, y0, x0, z1, y1, x1 in pixels, both ends included.
+    seeds : sequence of int, optional
+        Of the prompts of each object; 0 by default.
+    first_slices : sequence of int, optional
+        Where to begin; by default in the middle of each box.
+
+    Yields
+    ------
+    Step
+        As in `follow`.
+
+    Raises
+    ------
+    ValueError
+        If a box lies outside the volume, or a first slice outside its box.
+    """
+    yield from follow(volume, tracks_of_boxes(boxes, first_slices, seeds), predictor, window, key, options)
+
+
+def follow(
+    volume: Any,
+    tracks: Sequence[Track],
+    predictor: Predictor,
+    window: tuple[float, float] | None = None,
+    key: Hashable | None = None,
+    options: Options | None = None,
 ) -> Iterator[Step]:
     """Segment objects through a volume.
 
-    Each slice is read and encoded once and all objects that need it are decoded together. The next slice's
-    box is the bounding box of the mask, grown by a margin; an empty mask falls back to the object's first
-    box (reference: "From image to mask", 3D). Unlike the published loop every slice of a box is segmented,
-    both ends included.
+    Each slice is read and encoded once for all objects (where they begin on different slices, as long as the
+    predictor's cache holds the slices between), and they are decoded together.
 
     Parameters
     ----------
     volume : array-like
         ``(Z, H, W)`` or ``(Z, H, W, 3)``, read slice by slice: NumPy, dask, zarr.
-    boxes : array
-        ``(N, 6)``: z0, y0, x0, z1, y1, x1 in pixels, both ends included.
+    tracks : sequence of Track
+        One for each object.
     predictor : Predictor
         Makes the masks.
-    seeds : sequence of int, optional
-        Of the prompts of each object; 0 by default.
     window : (low, high), optional
         Intensity window.
-    first_slices : sequence of int, optional
-        Where each box was drawn; by default the middle of its range.
-    key : str, optional
+    key : hashable, optional
         Names the volume in the predictor's cache, so that slices encoded before are not encoded again.
+    options : Options
+        How objects are carried.
 
     Yields
     ------
     Step
-        First from each object's first slice upwards in z, then downwards. Closing the generator stops it.
+        From each object's highest box downwards as far as another object's, then upwards to the end, then the
+        rest downwards. Closing the generator stops it.
 
     Raises
     ------
     ValueError
-        If a range lies outside the volume, or a first slice outside its range.
+        If a track does not lie in the volume.
     """
-    boxes = np.asarray(boxes, float).reshape(-1, 6)
-    if not len(boxes):
-        return
-    depth, size = len(volume), max(volume.shape[1:3])
-    ranges = [_slices(box) for box in boxes]
-    seeds = [0] * len(boxes) if seeds is None else seeds
-    starts = [r[len(r) // 2] for r in ranges] if first_slices is None else list(first_slices)
-    for number, (within, start) in enumerate(zip(ranges, starts, strict=True)):
-        if within[0] < 0 or within[-1] >= depth:
-            raise ValueError(f"box {number}: slices {within[0]}..{within[-1]} are outside 0..{depth - 1}")
-        if start not in within:
-            raise ValueError(f"box {number}: slice {start} is outside its range {within[0]}..{within[-1]}")
-
-    flat = boxes[:, [1, 2, 4, 5]]
-    current, after_start = list(flat), list(flat)
-    margin = MARGIN * size / 256
-    for direction in (1, -1):
-        for z in range(min(starts), depth) if direction > 0 else range(max(starts) - 1, -1, -1):
-            # the first slice belongs to the way up
-            active = [
-                i for i, r in enumerate(ranges) if z in r and (z >= starts[i] if direction > 0 else z < starts[i])
-            ]
-            if not active:
-                continue
-            predictor.set_image(np.asarray(volume[z]), window, None if key is None else (key, z))
-            predictions = predictor.predict_many([current[i] for i in active], [seeds[i] for i in active])
-            for i, prediction in zip(active, predictions, strict=True):
-                current[i] = _next_box(prediction.mask, margin, flat[i])
-                if z == starts[i]:
-                    after_start[i] = current[i]
-                yield Step(i, z, prediction)
-        current = after_start
+    options = options or Options()
+    walks = []
+    for number, track in enumerate(tracks):
+        try:
+            walks.append(_Walk(number, track, volume.shape[:3], options))
+        except ValueError as error:
+            raise ValueError(f"object {number}: {error}") from None
+    # between the starts slices are needed twice
+    key = object() if key is None else key
+    for z, direction in _visits([walk.start for walk in walks], len(volume)):
+        active = [walk for walk in walks if walk.visits(z, direction)]
+        if not active:
+            continue
+        image = np.asarray(volume[z])
+        inside = []
+        for walk in active:
+            if walk.is_open(z, direction) and options.stops.outside(image, walk.box(z, direction), window):
+                yield from walk.end(z, direction, Stop.OUTSIDE)
+            else:
+                inside.append(walk)
+        if not inside:
+            continue
+        predictor.set_image(image, window, (key, z))
+        boxes = [walk.box(z, direction) for walk in inside]
+        predictions = predictor.predict_many(boxes, [walk.track.seed for walk in inside])
+        for walk, prediction in zip(inside, predictions, strict=True):
+            yield from walk.take(z, direction, prediction)
 
 
-def segment_volume(volume: Any, boxes: ArrayLike, predictor: Predictor, **options: Any) -> NDArray[np.integer]:
+def segment_volume(volume: Any, boxes: ArrayLike, predictor: Predictor, **more: Any) -> NDArray[np.integer]:
     """Run `propagate` to the end.
 
     Returns
@@ -116,7 +182,7 @@ def segment_volume(volume: Any, boxes: ArrayLike, predictor: Predictor, **option
     """
     boxes = np.asarray(boxes, float).reshape(-1, 6)
     labels = np.zeros(volume.shape[:3], label_dtype(len(boxes)))
-    for step in propagate(volume, boxes, predictor, **options):
+    for step in propagate(volume, boxes, predictor, **more):
         plane = labels[step.z]
         plane[step.prediction.mask & (plane < step.object + 1)] = step.object + 1
     return labels
@@ -127,16 +193,118 @@ def label_dtype(count: int) -> type[np.unsignedinteger]:
     return np.uint8 if count <= 255 else np.uint16
 
 
-def _slices(box: NDArray[np.float64]) -> range:
-    low, high = sorted((box[0], box[3]))
-    return range(round(low), round(high) + 1)
+def _visits(starts: Sequence[int], depth: int) -> Iterator[tuple[int, int]]:
+    """Slices with directions, so ordered that those needed twice follow each other closely."""
+    if not starts:
+        return
+    low, high = min(starts), max(starts)
+    for direction, slices in ((-1, range(high, low - 1, -1)), (1, range(low, depth)), (-1, range(low - 1, -1, -1))):
+        for z in slices:
+            yield z, direction
 
 
-def _next_box(mask: NDArray[np.bool_], margin: float, fallback: NDArray[np.float64]) -> NDArray[np.float64]:
-    if not mask.any():
-        return fallback
-    y0, x0, y1, x1 = bounding_box(mask)
-    height, width = mask.shape
-    return np.array(
-        [max(0, y0 - margin), max(0, x0 - margin), min(height - 1, y1 + margin), min(width - 1, x1 + margin)]
-    )
+class _Walk:
+    """How far one object has come."""
+
+    def __init__(self, number: int, track: Track, shape: tuple[int, int, int], options: Options):
+        depth, *self.shape = shape
+        track.check(depth)
+        self.number, self.track, self.options = number, track, options
+        self.first, self.last = track.span(depth)
+        self.low, self.high = min(track.boxes), max(track.boxes)
+        self.start = self.high
+        self._margins = options.margins(max(self.shape))
+        self._latest: dict[int, tuple[int, Mask]] = {}
+        self._stopped: set[int] = set()
+
+    def visits(self, z: int, direction: int) -> bool:
+        """Whether the model is to be asked on a slice."""
+        track = self.track
+        return (
+            self.first <= z <= self.last
+            and (z <= self.start if direction < 0 else z > self.start)
+            and direction not in self._stopped
+            and z not in track.masks
+            and z not in track.done
+            and (z % self.options.every == 0 or z in (self.first, self.last, self.start) or z in track.boxes)
+        )
+
+    def is_open(self, z: int, direction: int) -> bool:
+        """Whether a rule may end the object here."""
+        if direction > 0:
+            return self.track.last is None and z > self.high
+        return self.track.first is None and z < self.low
+
+    def box(self, z: int, direction: int) -> Box:
+        """Box of a slice: given, interpolated, or around the mask of the slice before."""
+        nearest = interpolate_boxes(self.track.boxes, z)
+        before = self._before(z, direction)
+        if self.low <= z <= self.high or before is None or not before[1].any():
+            return nearest
+        box = bounding_box(before[1]) + np.concatenate([-self._margins, self._margins])
+        height, width = self.shape
+        bounds = (0, 0, height - 1, width - 1) if self.track.bounds is None else self.track.bounds
+        low, high = np.split(np.asarray(bounds, float), 2)
+        low, high = np.maximum(box[:2], low), np.minimum(box[2:], high)
+        # a mask beyond the bounds leaves nothing of its box
+        return np.concatenate([low, high]) if (low < high).all() else nearest
+
+    def _before(self, z: int, direction: int) -> tuple[int, Mask] | None:
+        """The nearest slice, with its mask, on the side that the object comes from."""
+        known = [s for s in self.track.masks if (z - s) * direction > 0]
+        latest = self._latest.get(direction)
+        nearest = min(known, key=lambda s: abs(z - s), default=None)
+        if latest is not None and (nearest is None or abs(z - latest[0]) < abs(z - nearest)):
+            return latest
+        return None if nearest is None else (nearest, self.track.masks[nearest])
+
+    def take(self, z: int, direction: int, prediction: Prediction) -> Iterator[Step]:
+        """Accept what the model has found on a slice."""
+        before = self._before(z, direction)
+        mask = prediction.mask
+        if self.options.one_part:
+            mask = connected_to(mask, None if before is None else before[1])
+        if self.options.filled:
+            mask = fill_holes(mask)
+        if self.is_open(z, direction) and before is not None:
+            reason = self.options.stops.judge(mask, prediction.iou, before[1])
+            if reason is not None:
+                yield from self.end(z, direction, reason, prediction)
+                return
+        yield from self._between(z, direction, before, mask)
+        self._latest[direction] = z, mask
+        if z == self.start:
+            self._latest[-direction] = z, mask
+        yield Step(self.number, z, replace(prediction, mask=mask), self._reason(z))
+
+    def end(self, z: int, direction: int, reason: Stop, prediction: Prediction | None = None) -> Iterator[Step]:
+        """End the object in one direction, before a slice."""
+        self._stopped.add(direction)
+        nothing = np.zeros(self.shape, bool)
+        yield from self._between(z, direction, self._before(z, direction), nothing)
+        if prediction is None:
+            prediction = _unasked(nothing, self.box(z, direction), 0)
+        yield Step(self.number, z, replace(prediction, mask=nothing), reason)
+
+    def _reason(self, z: int) -> Stop | None:
+        for end, given in ((self.last, self.track.last), (self.first, self.track.first)):
+            if z == end:
+                return Stop.VOLUME if given is None else Stop.RANGE
+        return None
+
+    def _between(self, z: int, direction: int, before: tuple[int, Mask] | None, mask: Mask) -> Iterator[Step]:
+        """The slices since the one before, which the model was not asked about."""
+        if before is None:
+            return
+        origin, start = before
+        slices = [s for s in range(origin + direction, z, direction) if s not in self.track.done]
+        shares = [(s - origin) / (z - origin) for s in slices]
+        for s, between in zip(slices, interpolate_masks(start, mask, shares), strict=True):
+            box = bounding_box(between) if between.any() else self.box(s, direction)
+            yield Step(self.number, s, _unasked(between, box, np.nan))
+
+
+def _unasked(mask: Mask, box: Box, iou: float) -> Prediction:
+    """A mask that does not come from the model, with no prompts."""
+    nothing = np.zeros_like(mask)
+    return Prediction(mask, mask.astype(np.float32), iou, np.zeros((0, 2)), np.zeros(0, int), nothing, box)

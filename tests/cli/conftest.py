@@ -1,10 +1,9 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from napari_swin_litemedsam import predictor as predictor_module
 from napari_swin_litemedsam.cli import main
+from napari_swin_litemedsam.predictor import Prediction
 
 
 class BoxFiller:
@@ -20,7 +19,9 @@ class BoxFiller:
 
     def predict_each(self, boxes, seeds=None):
         y, x = np.mgrid[: self.images[-1].shape[0], : self.images[-1].shape[1]]
-        return [SimpleNamespace(mask=(y >= y0) & (x >= x0) & (y <= y1) & (x <= x1)) for y0, x0, y1, x1 in boxes]
+        masks = [(y >= y0) & (x >= x0) & (y <= y1) & (x <= x1) for y0, x0, y1, x1 in boxes]
+        none = np.zeros((0, 2)), np.zeros(0, int)
+        return [Prediction(m, m.astype(np.float32), 1.0, *none, m, b) for m, b in zip(masks, boxes, strict=True)]
 
     predict_many = predict_each
 

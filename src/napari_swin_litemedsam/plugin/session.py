@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .carrying import track_of
 from .objects import BoxObject, Carried, Mask, Patch, Request, State, Window
 from .planes import Box, Plane, Stack
 
@@ -223,25 +224,20 @@ class Session:
             Number of steps.
         """
         # everything is read now, in the GUI thread, so that edits during the run cannot mix with it
-        from ..propagation import MARGIN, propagate
+        from ..propagation import follow
 
         if not objects:
             return lambda: iter(()), 0
         plane = objects[0].plane
-        margin = MARGIN * max(self.shape[axis] for axis in plane.spans) / 256
-        routes = [(item, route) for item in objects for route in _routes(item, first, last, margin)]
-        asked = [(item.id, item.version) for item, _ in routes]
-        boxes = np.array([[low, y0, x0, high, y1, x1] for _, (_, low, high, (y0, x0, y1, x1)) in routes])
-        seeds = [item.seed for item, _ in routes]
-        starts = [route[0] for _, route in routes]
-        data, key = self.data, self._key(plane)
+        volume, key = Stack(self.data, plane), self._key(plane)
+        tracks = [track_of(item, first, last, volume.shape[1:3]) for item in objects]
+        asked = [(item.id, item.version) for item in objects]
 
         def steps() -> Iterator[Carried]:
-            options: dict[str, Any] = {"seeds": seeds, "window": window, "first_slices": starts, "key": key}
-            for step in propagate(Stack(data, plane), boxes, self.predictor(), **options) if routes else ():
+            for step in follow(volume, tracks, self.predictor(), window, key):
                 yield Carried(*asked[step.object], plane.moved(step.z), step)
 
-        return steps, sum(high - low + 1 for _, (_, low, high, _) in routes)
+        return steps, sum(track.count(len(volume)) for track in tracks)
 
     def accept_step(self, carried: Carried) -> BoxObject | None:
         """Take one plane of a propagation; return its object, or None if it has changed since."""
@@ -287,22 +283,6 @@ class Session:
 def _given(item: BoxObject) -> Mask | bool:
     """The user's scribble; to the model an empty one is not the same as none."""
     return False if item.scribble is None or not item.scribble.any() else item.scribble
-
-
-def _routes(item: BoxObject, first: int, last: int, margin: float) -> list[tuple[int, int, int, Box]]:
-    """Start, lowest and highest slice, and box, of the ways that an object takes through a volume.
-
-    An object whose prompts the user has edited keeps the mask on its slice, and is carried up and down from it.
-    """
-    start = item.plane.position
-    assert start is not None, "only planes that have neighbours are carried"
-    patch = item.masks.get(item.plane)
-    if patch is None or not patch.pixels.size or not item.edited or item.state is not State.DONE:
-        return [(start, first, last, item.box)]
-    y0, x0, y1, x1 = patch.box
-    box = (y0 - margin, x0 - margin, y1 + margin, x1 + margin)
-    ways = [(start + 1, start + 1, last, box), (start - 1, first, start - 1, box)]
-    return [way for way in ways if way[1] <= way[2]]
 
 
 def _paint_masks(item: BoxObject, labels: NDArray, plane: Plane, value: int) -> None:

@@ -1,0 +1,40 @@
+"""Tidying of masks: one connected object without holes."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes, label
+
+from .prompts import bounding_box
+
+Mask = NDArray[np.bool_]
+_EIGHT = np.ones((3, 3), bool)
+
+
+def connected_to(mask: Mask, before: Mask | None) -> Mask:
+    """Keep the parts of a slice's mask that continue the object.
+
+    Those that overlap with the object on the slice before; if none does, or it is not known, the largest.
+
+    Parameters
+    ----------
+    mask, before : array of bool
+        ``(H, W)``, of neighbouring slices.
+    """
+    parts, count = label(mask, _EIGHT)
+    if count < 2:
+        return mask
+    kept = np.unique(parts[before & mask]) if before is not None else np.zeros(0, int)
+    if not len(kept):
+        kept = np.array([np.bincount(parts[parts > 0]).argmax()])
+    return np.isin(parts, kept)
+
+
+def fill_holes(mask: Mask) -> Mask:
+    """Fill what a mask, ``(H, W)``, encloses."""
+    if not mask.any():
+        return mask
+    y0, x0, y1, x1 = bounding_box(mask).astype(int)
+    inside = slice(y0, y1 + 1), slice(x0, x1 + 1)
+    filled = mask.copy()
+    filled[inside] = binary_fill_holes(mask[inside])
+    return filled

@@ -1,0 +1,74 @@
+"""When an object without a range of its own has come to its end, and why."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+class Stop(StrEnum):
+    """Why an object goes no further in one direction, in words for the user."""
+
+    RANGE = "end of range"
+    VOLUME = "end of volume"
+    EMPTY = "nothing found"
+    OUTSIDE = "outside the body"
+    SHRUNK = "area collapsed"
+    GROWN = "area exploded"
+    JUMPED = "mask jumped"
+    UNSURE = "model unsure"
+
+
+@dataclass(frozen=True)
+class StopRules:
+    """Limits from one slice to the next; an object that passes one of them has ended.
+
+    smallest, largest : area, as a share of the area on the slice before;
+    overlap : least IoU with the mask of the slice before;
+    iou : least IoU that the model predicts;
+    filled : least share of the box where the image shows anything.
+    """
+
+    smallest: float = 0.3
+    largest: float = 2.5
+    overlap: float = 0.3
+    iou: float = 0.5
+    filled: float = 0.01
+
+    def judge(self, mask: Mask, iou: float, before: Mask) -> Stop | None:
+        """Say whether an object ends before this slice.
+
+        Parameters
+        ----------
+        mask : array of bool
+            ``(H, W)``, on this slice.
+        iou : float
+            As the model predicts it.
+        before : array of bool
+            The mask of the slice before.
+        """
+        area, area_before = np.count_nonzero(mask), np.count_nonzero(before)
+        if not area:
+            return Stop.EMPTY
+        if iou < self.iou:
+            return Stop.UNSURE
+        if area < self.smallest * area_before:
+            return Stop.SHRUNK
+        if area > self.largest * area_before > 0:
+            return Stop.GROWN
+        common = np.count_nonzero(mask & before)
+        if area_before and common < self.overlap * (area + area_before - common):
+            return Stop.JUMPED
+        return None
+
+    def outside(self, image: NDArray, box: NDArray, window: tuple[float, float] | None) -> bool:
+        """Say whether a slice, ``(H, W)`` or ``(H, W, C)``, shows next to nothing in a box (y0, x0, y1, x1)."""
+        pixels = image if image.ndim == 2 else image.max(axis=2)
+        low, high = (pixels.min(), pixels.max()) if window is None else window
+        y0, x0, y1, x1 = np.rint(np.clip(box, 0, None)).astype(int)
+        inside = pixels[y0 : y1 + 1, x0 : x1 + 1]
+        # a little above black is the noise of the air around the patient
+        return bool(high <= low) or bool(np.mean(inside > low + 0.02 * (high - low)) < self.filled)

@@ -1,0 +1,117 @@
+"""Where an object is to be looked for in a volume: its boxes, its range, and what is known of it already."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Box = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Track:
+    """One object's way through a volume.
+
+    Parameters
+    ----------
+    boxes : mapping
+        (y0, x0, y1, x1) in pixels, by slice; at least one. Between the outermost of them boxes are
+        interpolated; beyond, the mask of a slice gives the box of the next.
+    first, last : int, optional
+        Ends of the range, both included. Without one the object goes on until the volume ends or a rule of
+        `StopRules` tells that the object does.
+    masks : mapping
+        ``(H, W)`` by slice: final masks, which the neighbouring slices go on from.
+    done : collection of int
+        Slices that are left alone, beside those of `masks`.
+    seed : int
+        Of the prompts.
+    bounds : array, optional
+        (y0, x0, y1, x1) that no box leaves.
+    """
+
+    boxes: Mapping[int, ArrayLike]
+    first: int | None = None
+    last: int | None = None
+    masks: Mapping[int, Mask] = field(default_factory=dict)
+    done: Collection[int] = ()
+    seed: int = 0
+    bounds: ArrayLike | None = None
+
+    @classmethod
+    def of_box(cls, box: ArrayLike, start: int | None = None, seed: int = 0) -> "Track":
+        """Make a track of a 3D box.
+
+        Parameters
+        ----------
+        box : array
+            (z0, y0, x0, z1, y1, x1), both ends included.
+        start : int, optional
+            The slice to begin with; by default the middle one.
+        seed : int
+            Of the prompts.
+
+        Raises
+        ------
+        ValueError
+            If `start` is outside the box.
+        """
+        z0, y0, x0, z1, y1, x1 = np.asarray(box, float)
+        first, last = (round(z) for z in sorted((z0, z1)))
+        if start is None:
+            start = first + (last - first + 1) // 2
+        if not first <= start <= last:
+            raise ValueError(f"slice {start} is outside its range {first}..{last}")
+        flat = np.array([min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1)])
+        return cls({start: flat}, first, last, seed=seed, bounds=flat)
+
+    def check(self, depth: int) -> None:
+        """Check that the track lies in a volume of `depth` slices.
+
+        Raises
+        ------
+        ValueError
+            If it does not, or has no box, or its range is empty.
+        """
+        if not self.boxes:
+            raise ValueError("has no box")
+        first, last = self.span(depth)
+        if first > last:
+            raise ValueError(f"its range {first}..{last} is reversed")
+        if first < 0 or last >= depth:
+            raise ValueError(f"slices {first}..{last} are outside 0..{depth - 1}")
+        outside = [z for z in (*self.boxes, *self.masks) if not 0 <= z < depth]
+        if outside:
+            raise ValueError(f"slice {outside[0]} is outside 0..{depth - 1}")
+
+    def span(self, depth: int) -> tuple[int, int]:
+        """First and last slice that may be visited in a volume of `depth` slices."""
+        return 0 if self.first is None else self.first, depth - 1 if self.last is None else self.last
+
+    def count(self, depth: int) -> int:
+        """Number of slices to be segmented, at most."""
+        first, last = self.span(depth)
+        known = {*self.masks, *self.done}
+        return last - first + 1 - sum(first <= z <= last for z in known)
+
+
+def count_steps(boxes: ArrayLike) -> int:
+    """Number of steps that `propagate` takes for these boxes, ``(N, 6)``."""
+    return sum(Track.of_box(box).count(0) for box in np.asarray(boxes, float).reshape(-1, 6))
+
+
+def tracks_of_boxes(
+    boxes: ArrayLike, starts: Sequence[int] | None = None, seeds: Sequence[int] | None = None
+) -> list[Track]:
+    """Tracks of 3D boxes, ``(N, 6)``; see `Track.of_box`."""
+    boxes = np.asarray(boxes, float).reshape(-1, 6)
+    tracks = []
+    for number, box in enumerate(boxes):
+        try:
+            start, seed = None if starts is None else starts[number], 0 if seeds is None else seeds[number]
+            tracks.append(Track.of_box(box, start, seed))
+        except ValueError as error:
+            raise ValueError(f"box {number}: {error}") from None
+    return tracks

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from napari_swin_litemedsam.stopping import Stop, StopRules
+
+RULES = StopRules(smallest=0.3, largest=2.5, overlap=0.3, iou=0.5)
+
+
+def block(top, left, height, width):
+    mask = np.zeros((64, 64), bool)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "iou", "reason"),
+    [
+        (block(10, 10, 20, 20), 0.9, None),
+        (block(12, 12, 20, 20), 0.9, None),
+        (block(0, 0, 0, 0), 0.9, Stop.EMPTY),
+        (block(10, 10, 20, 20), 0.4, Stop.UNSURE),
+        (block(10, 10, 5, 20), 0.9, Stop.SHRUNK),
+        (block(0, 0, 50, 50), 0.9, Stop.GROWN),
+        (block(30, 10, 20, 20), 0.9, Stop.JUMPED),
+    ],
+)
+def test_a_mask_is_judged_by_the_one_before(mask, iou, reason):
+    assert RULES.judge(mask, iou, block(10, 10, 20, 20)) is reason
+
+
+def test_after_an_empty_mask_any_mask_will_do():
+    assert RULES.judge(block(10, 10, 20, 20), 0.9, block(0, 0, 0, 0)) is None
+
+
+@pytest.mark.parametrize(
+    ("fill", "window", "outside"), [(100, None, False), (1, None, True), (100, (200, 300), True), (1, (0, 10), False)]
+)
+def test_a_box_with_next_to_nothing_in_it_is_outside(fill, window, outside):
+    image = np.zeros((64, 64), np.int16)
+    image[:5, :5] = 250
+    image[20:40, 20:40] = fill
+    assert RULES.outside(image, np.array([20, 20, 39, 39]), window) == outside
+    assert RULES.outside(np.stack([image] * 3, axis=-1), np.array([20, 20, 39, 39]), window) == outside
+
+
+def test_an_even_slice_is_outside():
+    assert RULES.outside(np.full((9, 9), 7), np.array([2, 2, 5, 5]), None)
