@@ -27,6 +27,8 @@ class FakePredictor:
     """Fills the box, except for rows above negative points; remembers what it was asked."""
 
     def __init__(self):
+        self.backend = SimpleNamespace(description="nothing")
+        self.milliseconds = {"encode": 12.3}
         self.calls = []
         self.images = []
         self.allowed = Event()

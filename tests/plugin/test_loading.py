@@ -1,10 +1,11 @@
+import os
 import subprocess
 import sys
 from threading import Thread
 
 import pytest
 
-from napari_swin_litemedsam.plugin.loading import LazyPredictor
+from napari_swin_litemedsam.plugin.loading import LazyPredictor, ModelChoice, finished_trainings
 
 
 def test_loads_once_and_only_when_asked():
@@ -41,6 +42,29 @@ def test_tries_again_after_a_failure():
         lazy()
     assert not lazy.loaded
     assert lazy() == "predictor"
+
+
+def test_exchanges_one_for_another_that_loads():
+    def fail():
+        raise OSError("no weights")
+
+    lazy = LazyPredictor(lambda: "first")
+    lazy.exchange(lambda: "second")
+    assert lazy() == "second"
+    with pytest.raises(OSError, match="no weights"):
+        lazy.exchange(fail)
+    assert lazy() == "second"
+
+
+def test_finds_finished_trainings(tmp_path):
+    for name in ("old", "new", "unfinished"):
+        (tmp_path / name).mkdir()
+    for age, name in enumerate(("new", "old")):
+        (tmp_path / name / "best.safetensors").touch()
+        os.utime(tmp_path / name / "best.safetensors", (1000 - age, 1000 - age))
+    found = finished_trainings(tmp_path)
+    assert [ModelChoice(path).name for path in found] == ["new", "old"]
+    assert finished_trainings(tmp_path / "unfinished") == []
 
 
 def test_loading_leaves_triton_alone():

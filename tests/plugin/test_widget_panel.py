@@ -1,8 +1,13 @@
 """The widget's panel as a user meets it: the window, the table, and what they do to the layers."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+
+from napari_swin_litemedsam.plugin import widget as widget_module
+from napari_swin_litemedsam.plugin.loading import ModelChoice
 
 from .conftest import axial
 
@@ -117,3 +122,33 @@ class TestTable:
 def test_panel_fits_320_pixels(viewer, widget, theme):
     viewer.theme = theme
     assert widget.minimumSizeHint().width() <= 320
+
+
+class TestModel:
+    def test_another_one_runs_the_current_object_again(self, widget, settle, predictor, monkeypatch):
+        choices = []
+        monkeypatch.setattr(widget_module, "load_predictor", lambda choice: choices.append(choice) or predictor)
+        before = len(predictor.calls)
+        widget.panel.model_section.open_file(Path("mine.pth"))
+        settle(widget)
+        assert choices == [ModelChoice(Path("mine.pth"))]
+        assert len(predictor.calls) == before + 1
+        assert widget.panel.model_section.facts.text() == "nothing, encode 12 ms"
+
+    def test_one_that_does_not_load_changes_nothing(self, widget, settle, predictor, warnings_shown, tmp_path):
+        before = len(predictor.calls)
+        widget.panel.model_section.open_file(tmp_path / "missing.pth")
+        settle(widget)
+        assert "The model stays as it was" in str(warnings_shown[-1].message)
+        assert widget.panel.model_section.choice == ModelChoice()
+        assert len(predictor.calls) == before
+
+    def test_new_box_encodes_the_slice_in_view(self, viewer, volume, open_widget, settle, predictor):
+        widget = open_widget()
+        widget.panel.buttons["box"].click()
+        settle(widget)
+        np.testing.assert_array_equal(predictor.images[-1][0], volume.data[2])
+        key = predictor.images[-1][2]
+        widget._work.layers.boxes.add_rectangles(axial(2).rectangle(BOX))
+        settle(widget)
+        assert predictor.images[-1][2] == key

@@ -91,6 +91,8 @@ class Intents:
             work.layers.choose_kind(name)
         self.viewer.layers.selection.active = layer
         layer.mode = mode
+        if name == "box":
+            self._runs.prepare(work, work.edits.plane_in_view())
 
     # ---- objects
 
@@ -107,6 +109,13 @@ class Intents:
         if work is not None and (item := work.session.current_object) is not None:
             work.session.regenerate(item.id)
             self._runs.edited()
+
+    def run(self, pause: int = 0) -> None:
+        """Run the current object again, with its prompts as they are."""
+        work = self._chosen()
+        if work is not None and work.session.current_object is not None:
+            work.session.current_object.wait()
+            self._runs.edited(pause)
 
     def delete(self) -> None:
         """Remove the objects that are chosen in the table."""
@@ -132,11 +141,9 @@ class Intents:
 
     def take_window(self) -> None:
         """Run the current object again with what the image shows now."""
-        work = self._chosen()
         # a propagation goes on with the window that it began with
-        if work is not None and work.session.current_object is not None and not self._runs.propagating:
-            work.session.current_object.wait()
-            self._runs.edited(WINDOW_PAUSE)
+        if not self._runs.propagating:
+            self.run(WINDOW_PAUSE)
 
     def measure_window(self, percentiles: Percentiles) -> None:
         """Set the window to percentiles of the whole image, which are found in a worker."""

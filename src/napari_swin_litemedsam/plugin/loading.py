@@ -1,20 +1,56 @@
 """Getting the model when it is first needed, and not before."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
 
+BEST = "best.safetensors"  # as a training names them
 
-def load_predictor() -> "Predictor":
-    """Load the bundled weights and get them ready; takes a second or two."""
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which weights, and what runs them.
+
+    Parameters
+    ----------
+    checkpoint : Path, optional
+        None takes the bundled weights.
+    backend : str
+        One of `backends.NAMES`.
+    device : str
+        As torch names it.
+    """
+
+    checkpoint: Path | None = None
+    backend: str = "auto"
+    device: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        """For people; of a training its folder."""
+        if self.checkpoint is None:
+            return "bundled weights"
+        return self.checkpoint.parent.name if self.checkpoint.name == BEST else self.checkpoint.name
+
+
+def load_predictor(choice: ModelChoice = ModelChoice()) -> "Predictor":
+    """Load weights and get them ready; takes a second or two."""
     from ..predictor import Predictor, load_model
 
-    predictor = Predictor(load_model())
+    predictor = Predictor(load_model(choice.checkpoint, choice.device), choice.backend)
     _ = predictor.backend
     return predictor
+
+
+def finished_trainings(folder: Path) -> list[Path]:
+    """The best weights of all trainings in a folder and in the folders in it, the newest first."""
+    found = {*folder.glob(BEST), *folder.glob(f"*/{BEST}"), *folder.glob(f"*/*/{BEST}")}
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 class LazyPredictor:
@@ -30,6 +66,21 @@ class LazyPredictor:
         self._load = load
         self._lock = Lock()
         self._predictor: Predictor | None = None
+
+    def exchange(self, load: Callable[[], "Predictor"]) -> None:
+        """Load another predictor and use it from now on; if that fails, the old one stays."""
+        predictor = load()
+        with self._lock:
+            self._load, self._predictor = load, predictor
+
+    @property
+    def facts(self) -> str:
+        """What runs and how many milliseconds it has taken; empty until the model is loaded."""
+        predictor = self._predictor
+        if predictor is None:
+            return ""
+        times = [f"{half} {round(least)} ms" for half, least in predictor.milliseconds.items()]
+        return ", ".join([predictor.backend.description, *times])
 
     @property
     def loaded(self) -> bool:

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 
 from .actions import ACTIONS, TOOLS, tip_of
 from .controls import Section, allow, button, column, explain, row
+from .model_section import ModelSection
 from .table import ObjectTable
 from .window_section import WindowSection
 
@@ -37,6 +38,7 @@ class Panel(QWidget):
         self.buttons = {name: button(action.text, action.tip) for name, action in ACTIONS.items()}
         self.help = button("?", "How to use this panel, and its keys.")
         self.window_section = WindowSection()
+        self.model_section = ModelSection()
         self.table = ObjectTable()
         self.first = _spin_box("First slice to be segmented.")
         self.last = _spin_box("Last slice to be segmented.")
@@ -51,6 +53,7 @@ class Panel(QWidget):
         self.sections = {
             "image": Section("Image", self._image_row(chooser)),
             "window": Section("Window", self.window_section),
+            "model": Section("Model", self.model_section),
             "draw": Section("Draw", self._tools()),
             "objects": Section("Objects", column(self.table, row(self.buttons["regenerate"], self.buttons["delete"]))),
             "volume": Section("Through the volume", column(slices, self.follow, run, self.progress)),

@@ -1,6 +1,6 @@
 """What runs, and what runs next: one thing at a time, edits first, then the propagation that was asked for."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,13 +9,14 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from .edits import Edits
 from .images import window_of
 from .layers import SessionLayers
+from .loading import LazyPredictor
 from .objects import Carried, Request, State
 from .planes import Plane
 from .session import Session
 from .worker import Runner
 
 if TYPE_CHECKING:
-    from ..predictor import Prediction
+    from ..predictor import Prediction, Predictor
 
 DEBOUNCE = 60  # ms between the last edit and the run
 
@@ -54,12 +55,15 @@ class Runs(QObject):
     failed = Signal(str, object)  # what, and the exception
     changed = Signal()  # the objects of a work
     progressed = Signal(int, int)  # of a propagation: steps done, and in all; 0, 0 at its end
+    exchanged = Signal(bool)  # whether another model is in use now
     reached = Signal(object, object)  # a work, and the plane that was segmented
 
     def __init__(self, runner: Runner, works: Collection[Work], parent: QObject | None = None):
         super().__init__(parent)
         self._runner, self._works = runner, works
         self._asked: tuple[Work, Plane, int, int] | None = None
+        self._loading: tuple[LazyPredictor, Callable[[], Predictor]] | None = None
+        self._preparing: tuple[Work, Plane] | None = None
         self._propagating = False
         self._closed = False
         # one edit often comes as several events; the last of them starts the run
@@ -88,6 +92,16 @@ class Runs(QObject):
         self.progressed.emit(0, 1)
         self._next()
 
+    def exchange(self, predictor: LazyPredictor, load: "Callable[[], Predictor]") -> None:
+        """Use another model from now on, if it can be loaded."""
+        self._loading = predictor, load
+        self._next()
+
+    def prepare(self, work: Work, plane: Plane) -> None:
+        """Load the model and encode a plane when there is nothing else to do."""
+        self._preparing = work, plane
+        self._next()
+
     def cancel(self) -> None:
         """Stop what runs; what is done stays."""
         if self._asked is not None:
@@ -105,6 +119,10 @@ class Runs(QObject):
         """Start what is to be done next, unless something runs: its end comes back here."""
         if self._runner.busy or self._closed:
             return
+        if self._loading is not None:
+            loading, self._loading = self._loading, None
+            self._load(*loading)
+            return
         for work in self._works:
             work.ensure_layers()
             work.edits.catch_up()
@@ -115,6 +133,40 @@ class Runs(QObject):
         if self._asked is not None:
             asked, self._asked = self._asked, None
             self._run_through(*asked)
+        elif self._preparing is not None:
+            preparing, self._preparing = self._preparing, None
+            self._prepare(*preparing)
+
+    def _load(self, predictor: LazyPredictor, load: "Callable[[], Predictor]") -> None:
+        def steps() -> Iterator[None]:
+            predictor.exchange(load)
+            yield
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self.failed.emit("The model stays as it was", error)
+            else:
+                self.said.emit("The model is ready.")
+            self.exchanged.emit(error is None)
+            self._next()
+
+        self.said.emit("Loading the model …")
+        self._runner.start(steps, lambda _: None, end)
+
+    def _prepare(self, work: Work, plane: Plane) -> None:
+        window = window_of(work.layers.image)
+
+        def steps() -> Iterator[None]:
+            work.session.prepare(plane, window)
+            yield
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self.failed.emit("The image could not be prepared", error)
+            self.changed.emit()
+            self._next()
+
+        self._runner.start(steps, lambda _: None, end)
 
     def _run(self, work: Work, request: Request) -> None:
         session = work.session

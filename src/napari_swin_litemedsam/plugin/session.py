@@ -168,6 +168,11 @@ class Session:
         """Names the neighbours of a plane in the predictor's cache."""
         return self._name, plane if plane.axis is None else plane.moved(0)
 
+    def prepare(self, plane: Plane, window: Window) -> None:
+        """Encode a plane, so that the first answer on it comes at once; to be called in a worker."""
+        key = (self._key(plane), plane.position)
+        self.predictor().set_image(np.asarray(self.data[plane.index]), window=window, key=key)
+
     def compute(self, request: Request) -> "Prediction":
         """Run the model; to be called in a worker."""
         predictor = self.predictor()

@@ -14,7 +14,7 @@ from .images import UnsupportedImageError, show_plane
 from .intents import Intents
 from .keys import Keys
 from .layers import SessionLayers
-from .loading import LazyPredictor, load_predictor
+from .loading import LazyPredictor, ModelChoice, load_predictor
 from .messages import Messages
 from .objects import State
 from .panel import Panel
@@ -49,6 +49,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self._works: dict[Any, Work] = {}
         self._work: Work | None = None
         self._runs = Runs(self._runner, self._works.values(), self)
+        self._choice = self._wanted = ModelChoice()
         self._closed = False
 
         self._chooser = ComboBox(choices=self._images, tooltip="What is segmented. It is never changed.")
@@ -81,11 +82,13 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.table.renamed.connect(intents.rename)
         panel.table.shown.connect(intents.show_or_hide)
         panel.table.unwanted.connect(intents.remove)
+        panel.model_section.chosen.connect(self._exchange_model)
         panel.window_section.changed.connect(intents.take_window)
         panel.window_section.percentiles_wanted.connect(intents.measure_window)
         runs.said.connect(self._messages.say)
         runs.failed.connect(self._messages.fail)
         runs.changed.connect(self._show_objects)
+        runs.exchanged.connect(self._model_exchanged)
         runs.progressed.connect(self._show_progress)
         runs.reached.connect(self._follow)
         self.viewer.layers.events.inserted.connect(self._layers_changed)
@@ -172,6 +175,19 @@ class SwinLiteMedSAMWidget(QWidget):
                     if layer in self.viewer.layers:
                         self.viewer.layers.remove(layer)
 
+    # ---- the model
+
+    def _exchange_model(self, choice: ModelChoice) -> None:
+        self._wanted = choice
+        self._runs.exchange(self._predictor, lambda: load_predictor(choice))
+
+    def _model_exchanged(self, done: bool) -> None:
+        if done:
+            self._choice = self._wanted
+            self.intents.run()
+        self.panel.model_section.show_choice(self._choice)
+        self._show_objects()
+
     # ---- what runs
 
     def _show_progress(self, done: int, total: int) -> None:
@@ -202,6 +218,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self.panel.show_keys(self._keys.by_action)
 
     def _show_objects(self) -> None:
+        self.panel.model_section.show_facts(self._predictor.facts)
         work = self._work
         if work is None:
             self.panel.table.show_objects([], None)

@@ -1,0 +1,124 @@
+"""The choice of weights, and of what runs them, in the panel."""
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QStandardItemModel
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMenu, QToolButton, QWidget
+
+from ..backends import NAMES
+from .controls import column, explain, row
+from .loading import ModelChoice, finished_trainings
+
+_NEEDS = {"openvino": "openvino"}  # modules that backends need and that may be missing
+
+
+class ModelSection(QWidget):
+    """Offers the bundled weights, files, and finished trainings; shows what the chosen ones take."""
+
+    chosen = Signal(object)  # ModelChoice
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.models = QComboBox()
+        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.models.addItem("Bundled", "")
+        explain(self.models, "The weights of the network.")
+        self.more = QToolButton()
+        self.more.setText("…")
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        explain(self.more, "Add weights from a file, or all finished trainings in a folder.")
+        menu = QMenu(self.more)
+        menu.addAction("Open a checkpoint, ours or as published …", self._open_file)
+        menu.addAction("Find trainings in a folder …", self._open_folder)
+        self.more.setMenu(menu)
+        self.backends = _choices(NAMES, "What runs the network; auto takes the fastest that is right on this machine.")
+        self._disable_missing()
+        self.devices = _choices(_devices(), "Where torch runs the network.")
+        self.facts = QLabel()
+        self.facts.setWordWrap(True)
+        explain(self.facts, "What runs, and the least time that encoding an image and decoding one object have taken.")
+        for box in (self.models, self.backends, self.devices):
+            box.activated.connect(lambda _: self.chosen.emit(self.choice))
+        models = row(self.models, self.more)
+        models.setStretch(1, 0)
+        self.setLayout(column(models, row(QLabel("Runs on"), self.backends, self.devices), self.facts))
+        self.show_facts("")
+
+    @property
+    def choice(self) -> ModelChoice:
+        """What the controls say."""
+        path = self.models.currentData()
+        return ModelChoice(Path(path) if path else None, self.backends.currentText(), self.devices.currentText())
+
+    def show_choice(self, choice: ModelChoice) -> None:
+        """Let the controls say something else."""
+        blockers = [QSignalBlocker(box) for box in (self.models, self.backends, self.devices)]
+        self.models.setCurrentIndex(self.models.findData(str(choice.checkpoint or "")))
+        self.backends.setCurrentText(choice.backend)
+        self.devices.setCurrentText(choice.device)
+        for blocker in blockers:
+            blocker.unblock()
+
+    def show_facts(self, facts: str) -> None:
+        """Show what runs and what it takes."""
+        self.facts.setText(facts or "Loaded when it is first needed.")
+
+    def offer(self, checkpoints: Iterable[Path]) -> None:
+        """Add checkpoints that are not there yet."""
+        for path in checkpoints:
+            if self.models.findData(str(path)) < 0:
+                self.models.addItem(ModelChoice(path).name, str(path))
+                self.models.setItemData(self.models.count() - 1, str(path), Qt.ItemDataRole.ToolTipRole)
+
+    def open_file(self, path: Path) -> None:
+        """Choose a checkpoint of the user's."""
+        self.offer([path])
+        self.models.setCurrentIndex(self.models.findData(str(path)))
+        self.chosen.emit(self.choice)
+
+    def open_folder(self, folder: Path) -> None:
+        """Offer all finished trainings in a folder."""
+        found = finished_trainings(folder)
+        self.offer(found)
+        if found:
+            self.models.showPopup()
+        else:
+            self.facts.setText(f"There is no finished training in {folder}.")
+
+    def _open_file(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", "Checkpoints (*.safetensors *.pth)")
+        if name:
+            self.open_file(Path(name))
+
+    def _open_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Find trainings")
+        if name:
+            self.open_folder(Path(name))
+
+    def _disable_missing(self) -> None:
+        model = self.backends.model()
+        assert isinstance(model, QStandardItemModel)
+        for name, module in _NEEDS.items():
+            item = model.item(self.backends.findText(name)) if name in NAMES else None
+            if item is not None and find_spec(module) is None:
+                item.setEnabled(False)
+                item.setToolTip(f"{module} is not installed.")
+
+
+def _choices(names: Iterable[str], tip: str) -> QComboBox:
+    box = QComboBox()
+    box.addItems(list(names))
+    explain(box, tip)
+    return box
+
+
+def _devices() -> list[str]:
+    """Devices that this machine seems to have; asking torch would mean to import it."""
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    return ["cpu", *["cuda"] * (shutil.which("nvidia-smi") is not None), *["mps"] * apple]

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from napari_swin_litemedsam.plugin.loading import ModelChoice
+from napari_swin_litemedsam.plugin.model_section import ModelSection
+
+
+@pytest.fixture
+def section(qtbot):
+    section = ModelSection()
+    qtbot.addWidget(section)
+    return section
+
+
+def test_begins_with_the_bundled_weights(section):
+    assert section.choice == ModelChoice()
+    assert section.facts.text() == "Loaded when it is first needed."
+
+
+def test_a_file_is_chosen_at_once_and_listed_once(section, qtbot):
+    for _ in range(2):
+        with qtbot.waitSignal(section.chosen) as signal:
+            section.open_file(Path("/somewhere/mine.pth"))
+        assert signal.args == [ModelChoice(Path("/somewhere/mine.pth"))]
+    assert [section.models.itemText(row) for row in range(section.models.count())] == ["Bundled", "mine.pth"]
+
+
+def test_trainings_are_offered(section, tmp_path):
+    (tmp_path / "liver").mkdir()
+    (tmp_path / "liver" / "best.safetensors").touch()
+    section.open_folder(tmp_path)
+    section.models.hidePopup()
+    assert section.models.itemText(1) == "liver"
+    assert section.choice == ModelChoice()
+    section.open_folder(tmp_path / "nothing here")
+    assert section.facts.text().startswith("There is no finished training")
+
+
+def test_can_be_set_back(section):
+    section.open_file(Path("/somewhere/mine.pth"))
+    section.show_choice(ModelChoice(backend="torch"))
+    assert section.choice == ModelChoice(backend="torch")
