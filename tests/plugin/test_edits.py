@@ -27,7 +27,7 @@ class Desk:
         self.layers.ensure()
         self.edits.listen()
         while (request := self.session.next_request(None)) is not None:
-            self.layers.show_run(self.session.accept(request, self.session.compute(request)))
+            self.session.accept(request, self.session.compute(request))
         self.edited.clear()
 
     def draw(self, box=BOX, plane=SLICE):
@@ -111,7 +111,7 @@ class TestScribble:
 
     def test_painting_is_an_edit(self, desk):
         self.paint(desk)
-        assert desk.session.objects[1].scribble[15, 15]
+        assert desk.session.objects[1].scribble.full()[15, 15]
         assert desk.session.objects[1].scribble_edited
         assert desk.edited
 
@@ -127,11 +127,11 @@ class TestScribble:
         assert not desk.edited
 
     def test_undo_is_an_edit(self, desk):
-        before = desk.session.objects[1].scribble.copy()
+        before = desk.session.objects[1].scribble.full()
         self.paint(desk)
         desk.edited.clear()
         desk.layers.scribble.undo()
-        np.testing.assert_array_equal(desk.session.objects[1].scribble, before)
+        np.testing.assert_array_equal(desk.session.objects[1].scribble.full(), before)
         assert desk.edited
 
     def test_on_another_slice_is_told(self, desk):

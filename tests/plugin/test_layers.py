@@ -5,6 +5,7 @@ from napari.components import ViewerModel
 from napari_swin_litemedsam.plugin.images import GEOMETRY, UnsupportedImageError
 from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
+from napari_swin_litemedsam.plugin.objects import Change
 
 from .conftest import axial
 
@@ -28,12 +29,17 @@ def make(model, predictor):
 
 def run(layers, plane=SLICE, box=BOX):
     session = layers.session
+    session.changed.connect(layers.show, unique=True)
     item = session.add_box(plane, box)
     layers.ensure()
     request = session.next_request(None)
     session.accept(request, session.compute(request))
-    layers.show_run(item)
     return item
+
+
+def carry(layers, item, z, box=BOX):
+    item.carried[axial(z)] = box
+    layers.show(Change(frozenset({item.id}), frozenset({axial(z)}), False))
 
 
 def test_boxes_come_first_and_stay_on_top(make, model):
@@ -62,8 +68,7 @@ def test_adding_layers_keeps_the_selection(make, model):
 def test_all_lie_where_the_image_lies(make, geometry):
     layers = make(**geometry)
     item = run(layers)
-    item.carried[axial(2)] = BOX
-    layers.show_step(item, axial(2))
+    carry(layers, item, 2)
     assert len(layers.own()) == 5
     for layer in layers.own():
         np.testing.assert_allclose(layer.data_to_world((1, 5, 7)), layers.image.data_to_world((1, 5, 7)))
@@ -88,7 +93,7 @@ def test_a_run_is_shown_on_its_slice(make):
     item = run(layers)
     np.testing.assert_array_equal(layers.points.data, np.insert(item.points, 0, 1, axis=1))
     assert set(layers.points.features["kind"]) == {"positive"}
-    np.testing.assert_array_equal(layers.scribble.data[1] == 1, item.scribble)
+    np.testing.assert_array_equal(layers.scribble.data[1] == 1, item.scribble.full())
     assert layers.masks.data[1].sum() == 8 * 10
     assert not layers.masks.data[[0, 2, 3]].any()
 
@@ -97,7 +102,6 @@ def test_points_keep_their_colours(make):
     layers = make()
     item = run(layers)
     layers.session.edit_points(item.id, [[4, 4], [5, 5]], [0, 1])
-    layers.show_run(item)
     red, green = layers.points.face_color
     assert red[0] > red[1]
     assert green[1] > green[0]
@@ -106,7 +110,7 @@ def test_points_keep_their_colours(make):
 def test_other_objects_keep_their_points(make):
     layers = make()
     first, second = run(layers), run(layers, axial(2), (1, 1, 8, 8))
-    layers.show_run(first)
+    layers.session.edit_points(first.id, first.points + 1, first.point_labels)
     assert sorted(layers.points.features["object"]) == [1] * 4 + [2] * 4
     assert set(layers.points.data[layers.points.features["object"] == second.id][:, 0]) == {2}
 
@@ -115,8 +119,7 @@ def test_carried_boxes_are_shown_once_a_slice(make):
     layers = make()
     item = run(layers)
     for box in (BOX, (4.0, 4.0, 8.0, 8.0)):
-        item.carried[axial(2)] = box
-        layers.show_step(item, axial(2))
+        carry(layers, item, 2, box)
     np.testing.assert_array_equal(layers.carried.data, [axial(2).rectangle(box)])
     assert not layers.carried.editable
 
@@ -125,9 +128,9 @@ def test_a_removed_object_leaves_nothing(make):
     layers = make()
     run(layers)
     item = run(layers, axial(2), (1, 1, 8, 8))
-    item.carried[axial(3)] = BOX
-    layers.show_step(item, axial(3))
-    layers.show(layers.session.remove(2))
+    carry(layers, item, 3)
+    layers.session.remove(2)
+    assert len(layers.boxes.data) == 1
     assert set(np.unique(layers.masks.data)) == {0, 1}
     assert set(np.unique(layers.scribble.data)) == {0, 1}
     assert set(layers.points.features["object"]) == {1}
@@ -147,7 +150,7 @@ def test_new_points_and_strokes_belong_to_the_current_object(make):
     layers = make()
     run(layers)
     run(layers, axial(2), (1, 1, 8, 8))
-    layers.session.current = 1
+    layers.session.select(1)
     layers.choose_kind("negative")
     assert layers.scribble.selected_label == 1
     layers.points.add([[1, 5, 5]])

@@ -77,7 +77,7 @@ class TestRequests:
         assert item.state is State.DONE
         assert item.iou == 0.9
         assert len(item.points) == 4
-        assert item.scribble[20, 30]
+        assert item.scribble.full()[20, 30]
         assert item.masks[axial(1)].box == BOX
 
     def test_edited_prompts_are_passed_as_given(self, session):
@@ -132,7 +132,7 @@ class TestEdits:
         run(session)
         assert not session.move_box(1, axial(1), BOX)
         assert not session.edit_points(1, item.points, item.point_labels)
-        assert not session.edit_scribble(1, item.scribble)
+        assert not session.edit_scribble(1, item.scribble.full())
         assert item.state is State.DONE
         assert not item.edited
 
@@ -148,7 +148,7 @@ class TestEdits:
         item = session.add_box(axial(1), BOX)
         run(session)
         session.edit_points(1, [[12, 22]], [1])
-        scribble = item.scribble.copy()
+        scribble = item.scribble.full()
         scribble[12] = True
         session.edit_scribble(1, scribble)
         session.move_box(1, plane, box)
@@ -234,39 +234,3 @@ class TestPropagation:
         session.edit_points(1, item.points[:1], [1])
         run(session)
         assert carry(session, 4, 4) == []
-
-
-class TestRepainting:
-    @pytest.fixture
-    def two(self, picture):
-        for box in ((5, 5, 15, 15), (10, 10, 20, 20)):
-            picture.add_box(FLAT, box)
-            run(picture)
-        labels = np.zeros((48, 64), np.uint16)
-        for item in picture.objects.values():
-            picture.repaint(labels, FLAT, item)
-        return picture, labels
-
-    def test_the_last_is_on_top(self, two):
-        _, labels = two
-        assert labels[12, 12] == 2
-        assert labels[6, 6] == 1
-
-    def test_what_was_below_comes_back(self, two):
-        session, labels = two
-        session.repaint(labels, FLAT, session.remove(2))
-        assert labels[12, 12] == 1
-        assert labels[18, 18] == 0
-
-    def test_others_can_be_kept(self, two):
-        session, labels = two
-        session.repaint(labels, FLAT, session.objects[1], keep_others=True)
-        assert labels[12, 12] == 2
-
-    def test_what_the_user_painted_elsewhere_stays(self, two):
-        session, labels = two
-        labels[40, 40] = 2
-        labels[30, 30] = 9
-        session.repaint(labels, FLAT, session.objects[1])
-        assert labels[40, 40] == 2
-        assert labels[30, 30] == 9

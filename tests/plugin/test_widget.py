@@ -254,14 +254,6 @@ class TestEditing:
         assert len(widget._work.session.objects[2].points) == 4
         assert widget._work.layers.scribble.selected_label == 1
 
-    def test_masks_can_be_kept_apart(self, widget, settle):
-        masks = widget._work.layers.masks
-        masks.preserve_labels = True
-        draw(widget, (20, 30, 40, 60))
-        settle(widget)
-        np.testing.assert_array_equal(masks.data == 1, filled(BOX))
-        np.testing.assert_array_equal(masks.data == 2, filled((20, 30, 40, 60)) & ~filled(BOX))
-
 
 class TestPropagating:
     @pytest.fixture
@@ -359,6 +351,89 @@ class TestPropagating:
         viewer.layers["scan boxes"].add_rectangles(axial(1).rectangle(BOX))
         qtbot.wait(100)
         assert len(predictor.calls) == draws_nothing
+
+
+class TestUndo:
+    def test_takes_back_a_box_and_what_came_of_it(self, picture, open_widget, settle, predictor):
+        widget = open_widget()
+        draw(widget)
+        settle(widget)
+        widget.intents.undo()
+        layers = widget._work.layers
+        assert len(layers.boxes.data) == len(layers.points.data) == 0
+        assert not layers.masks.data.any()
+        assert not layers.scribble.data.any()
+        assert widget.panel.table.rowCount() == 0
+        widget.intents.redo()
+        np.testing.assert_array_equal(layers.masks.data == 1, filled(BOX))
+        assert layers.boxes.features["object"].tolist() == [1]
+        assert len(layers.points.data) == 4
+        settle(widget)
+        assert len(predictor.calls) == 1
+
+    def test_takes_back_a_dragged_point(self, picture, open_widget, settle, predictor, drag):
+        widget = open_widget()
+        draw(widget)
+        settle(widget)
+        layers = widget._work.layers
+        before = layers.points.data.copy()
+        layers.points.mode = "select"
+        layers.points.selected_data = {0}
+        drag(layers.points, (11, 21), (14, 26), (15, 27))
+        settle(widget)
+        widget.intents.undo()
+        np.testing.assert_array_equal(layers.points.data, before)
+        settle(widget)
+        assert len(predictor.calls) == 2
+
+    def test_takes_back_a_stroke_apart_from_naparis_history(self, picture, open_widget, settle, drag):
+        widget = open_widget()
+        draw(widget)
+        settle(widget)
+        scribble = widget._work.layers.scribble
+        before = scribble.data.copy()
+        scribble.mode = "paint"
+        drag(scribble, (40, 20), (40, 30))
+        settle(widget)
+        painted = scribble.data.copy()
+        widget.intents.undo()
+        np.testing.assert_array_equal(scribble.data, before)
+        widget.intents.redo()
+        np.testing.assert_array_equal(scribble.data, painted)
+        scribble.undo()
+        settle(widget)
+        np.testing.assert_array_equal(scribble.data, before)
+        widget.intents.undo()
+        np.testing.assert_array_equal(scribble.data, painted)
+
+    def test_takes_back_deleted_boxes_at_once(self, picture, open_widget, settle):
+        widget = open_widget()
+        draw(widget)
+        draw(widget, (35, 2, 40, 12))
+        settle(widget)
+        layers = widget._work.layers
+        before = layers.masks.data.copy()
+        layers.boxes.selected_data = {0, 1}
+        layers.boxes.remove_selected()
+        settle(widget)
+        assert not layers.masks.data.any()
+        widget.intents.undo()
+        np.testing.assert_array_equal(layers.masks.data, before)
+        assert sorted(layers.boxes.features["object"]) == [1, 2]
+
+    def test_takes_back_a_propagation_at_once(self, volume, open_widget, settle):
+        widget = open_widget()
+        draw(widget, plane=axial(2))
+        settle(widget)
+        widget.panel.buttons["propagate"].click()
+        settle(widget)
+        layers = widget._work.layers
+        widget.intents.undo()
+        assert np.flatnonzero(layers.masks.data.any(axis=(1, 2))).tolist() == [2]
+        assert len(layers.carried.data) == 0
+        widget.intents.redo()
+        assert layers.masks.data.any(axis=(1, 2)).all()
+        assert sorted(layers.carried.features["slice"]) == [0, 1, 3, 4, 5]
 
 
 class TestBadInput:

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .images import GEOMETRY, UnsupportedImageError, linear_map, pixels_of, plane_in_view, shown_axes, spatial_shape
+from .images import GEOMETRY, UnsupportedImageError, pixels_of, plane_in_view, shown_axes, spatial_shape
 from .layers import SessionLayers
+from .objects import Change
 from .planes import Box, Plane
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
@@ -21,7 +22,7 @@ class Edits:
     layers : SessionLayers
         Whose changes by the user are meant; its own changes are left out.
     on_edit : callable
-        Called after the session was changed, or painted on; `Edits.catch_up` is to follow.
+        Called when an object waits for a run, or a layer was painted on; `Edits.catch_up` is to follow.
     warn : callable
         Gets messages for the user.
     """
@@ -32,6 +33,7 @@ class Edits:
         self._connected: list[tuple[Any, Callable]] = []
         self._listening_to: set[Any] = set()
         self._strokes: set[Plane] = set()
+        self._connect(self.session.changed, self._session_changed)
         self._connect(layers.boxes.events.data, self._boxes_changed)
         self._connect(layers.boxes.selected_data.events.items_changed, self._box_selected)
         for name in GEOMETRY:
@@ -44,6 +46,21 @@ class Edits:
     def _connect(self, event: Any, slot: Callable) -> None:
         event.connect(slot)
         self._connected.append((event, slot))
+
+    def _session_changed(self, change: Change) -> None:
+        self.layers.show(change)
+        if change.waits:
+            self._on_edit()
+
+    def undo(self) -> bool:
+        """Take back the last step, whatever the mouse is at; return whether there was one."""
+        self.catch_up()
+        return self.session.undo()
+
+    def redo(self) -> bool:
+        """Do the step again that was undone last; return whether there was one."""
+        self.catch_up()
+        return self.session.redo()
 
     def listen(self) -> None:
         """Listen to the points and the scribble too, once they exist."""
@@ -60,9 +77,11 @@ class Edits:
 
     def _take_over(self) -> None:
         """Make objects of boxes from before; their points and scribbles count as the user's."""
-        self.read_boxes()
-        for item in list(self.session.objects.values()):
-            self.read_prompts(item.plane)
+        with self.session.together():
+            self.read_boxes()
+            for item in list(self.session.objects.values()):
+                self.read_prompts(item.plane)
+        self.session.history.clear()
 
     def stop(self) -> None:
         """Leave the layers to the user as ordinary ones."""
@@ -91,14 +110,6 @@ class Edits:
         """The plane of the image that the viewer shows."""
         return plane_in_view(self.layers.image, self.layers.viewer.dims, self.session.shape)
 
-    def _in_image(self, layer: Any, positions: NDArray) -> NDArray[np.float64]:
-        """Carry positions in one of our layers to the image's pixels through the world."""
-        image, positions = self.layers.image, np.asarray(positions, float)
-        matrix, offset = linear_map(lambda position: image.world_to_data(layer.data_to_world(position)), image.ndim)
-        carried = positions @ matrix.T + offset
-        # a layer that lies where the image lies adds rounding errors and nothing else
-        return positions if np.allclose(carried, positions, atol=1e-6) else carried
-
     # ---- boxes
 
     def _boxes_changed(self, event: Any) -> None:
@@ -110,27 +121,22 @@ class Edits:
         session, boxes = self.session, self.layers.boxes
         owners = boxes.features["object"].to_numpy(int)
         kept: list[int] = []
-        changed = False
-        for vertices, id in zip(boxes.data, owners, strict=True):
-            plane, box = self._bounds(np.asarray(vertices))
-            # napari copies the features of the selected shape to a new one
-            if id not in session.objects or id in kept:
-                kept.append(session.add_box(plane, box, 0 if id in kept else int(id)).id)
-                changed = True
-            else:
-                kept.append(int(id))
-                changed |= session.move_box(int(id), plane, box)
-        self.layers.set_owners(kept)
-        for id in session.objects.keys() - set(kept):
-            self.layers.show(session.remove(id))
-            changed = True
-        if changed:
-            self.layers.show_current()
-            self._on_edit()
+        with session.together():
+            for vertices, id in zip(boxes.data, owners, strict=True):
+                plane, box = self._bounds(np.asarray(vertices))
+                # napari copies the features of the selected shape to a new one
+                if id not in session.objects or id in kept:
+                    kept.append(session.add_box(plane, box, 0 if id in kept else int(id)).id)
+                else:
+                    kept.append(int(id))
+                    session.move_box(int(id), plane, box)
+            for id in session.objects.keys() - set(kept):
+                session.remove(id)
+            self.layers.set_owners(kept)
 
     def _bounds(self, vertices: NDArray) -> tuple[Plane, Box]:
         """Plane and bounding box of a shape."""
-        corners = self._in_image(self.layers.boxes, vertices)
+        corners = self.layers.in_image(self.layers.boxes, vertices)
         low, high = corners.min(axis=0), corners.max(axis=0)
         wide = np.flatnonzero(high - low > 0.5).tolist()
         # what is too thin or too thick to tell lies as the viewer shows it
@@ -157,18 +163,16 @@ class Edits:
         points = self.layers.points
         if points is None:
             return
-        positions = self._in_image(points, points.data)
+        positions = self.layers.in_image(points, points.data)
         owners = points.features["object"].to_numpy(int)
         labels = (points.features["kind"] != "negative").to_numpy(int)
-        edited = False
-        for item in self.session.objects.values():
-            mine, here = owners == item.id, item.plane.holds(positions)
-            if (mine & ~here).any():
-                self._warn(f"Points of object {item.id} count only on its box's slice, {item.plane.position}.")
-            mine &= here
-            edited |= self.session.edit_points(item.id, item.plane.drop(positions[mine]), labels[mine])
-        if edited:
-            self._on_edit()
+        with self.session.together():
+            for item in self.session.objects.values():
+                mine, here = owners == item.id, item.plane.holds(positions)
+                if (mine & ~here).any():
+                    self._warn(f"Points of object {item.id} count only on its box's slice, {item.plane.position}.")
+                mine &= here
+                self.session.edit_points(item.id, item.plane.drop(positions[mine]), labels[mine])
 
     # ---- scribble
 
@@ -179,8 +183,8 @@ class Edits:
             self._on_edit()
 
     def _undone(self, event: Any = None) -> None:
-        if not self.layers.quiet and self._read_scribble(self.plane_in_view()):
-            self._on_edit()
+        if not self.layers.quiet:
+            self._read_scribble(self.plane_in_view())
 
     def catch_up(self) -> None:
         """Bring the session up to date with the strokes since the last time."""
@@ -209,14 +213,11 @@ class Edits:
     def read_prompts(self, plane: Plane) -> None:
         """Bring the session up to date with the prompts on a plane, also amid a stroke or a drag."""
         self.read_points()
-        if self._read_scribble(plane):
-            self._on_edit()
+        self._read_scribble(plane)
 
     # ---- the current object
 
     def select(self, id: int) -> None:
         """Let new points and strokes belong to an object."""
         if id in self.session.objects and id != self.session.current:
-            self.session.current = id
-            self.layers.show_current()
-            self._on_edit()
+            self.session.select(id)

@@ -129,13 +129,23 @@ class Intents:
     def rename(self, id: int, name: str) -> None:
         """Give an object a name."""
         if (work := self._chosen()) is not None:
-            work.session.objects[id].name = name
+            work.session.rename(id, name)
 
     def show_or_hide(self, id: int, shown: bool) -> None:
         """Show an object on the canvas, or do not."""
         if (work := self._chosen()) is not None:
             work.hidden = work.hidden - {id} if shown else work.hidden | {id}
             show_all_but(work.layers, work.hidden)
+
+    def undo(self) -> None:
+        """Take back the last step on the image; a propagation that goes on stops."""
+        if (work := self._chosen()) is not None:
+            work.edits.undo()
+
+    def redo(self) -> None:
+        """Do the step again that was undone last."""
+        if (work := self._chosen()) is not None:
+            work.edits.redo()
 
     # ---- the window
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels, Points, Shapes
 from napari.utils.colormaps import CyclicLabelColormap
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from .images import geometry_of, pixels_of, spatial_shape
+from .images import geometry_of, linear_map, pixels_of, spatial_shape
 from .loading import LazyPredictor
-from .objects import BoxObject
+from .objects import BoxObject, Change
 from .planes import Plane
 from .session import Session
 
@@ -109,6 +109,12 @@ class SessionLayers:
         finally:
             self.quiet = before
 
+    # ---- where things lie
+
+    def in_image(self, layer: Any, positions: ArrayLike) -> NDArray[np.float64]:
+        """Carry positions in one of our layers, ``(N, ndim)``, to the image's pixels through the world."""
+        return _carried(positions, layer, self.image)
+
     # ---- which layers there are
 
     def own(self) -> list[Any]:
@@ -130,9 +136,9 @@ class SessionLayers:
             if self.points is None:
                 self.points = self._add_points()
             self._move_boxes_up()
-        for item in self.session.objects.values():
-            self.show(item)
-        self.show_current()
+        objects = self.session.objects.values()
+        planes = {plane for item in objects for plane in (item.plane, *item.masks)}
+        self.show(Change(frozenset(self.session.objects), frozenset(planes), False))
         return True
 
     def forget(self, layer: Any) -> None:
@@ -190,29 +196,19 @@ class SessionLayers:
 
     # ---- what they show
 
-    def show(self, item: BoxObject) -> None:
-        """Show an object's prompts and all its masks, or nothing of an object that was removed."""
-        self._show_points(item)
-        self._show_scribble(item)
-        for plane in item.masks:
-            self._show_mask(item, plane)
-        if item.id not in self.session.objects:
-            self._hide_carried_boxes(item)
+    def show(self, change: Change) -> None:
+        """Show what has changed in the session."""
+        self._show_boxes()
+        for id in change.ids:
+            self._show_points(id)
+            self._show_carried_boxes(id)
+        for plane in change.planes:
+            if self.scribble is not None:
+                self.session.draw_scribbles(self.scribble.data[plane.index], plane, change.ids)
+            if self.masks is not None:
+                self.session.draw_masks(self.masks.data[plane.index], plane, change.ids)
         self._refresh(self.scribble, self.masks)
-
-    def show_run(self, item: BoxObject) -> None:
-        """Show what a run on an object's own plane has changed."""
-        self._show_points(item)
-        self._show_scribble(item)
-        self._show_mask(item, item.plane)
-        self._refresh(self.scribble, self.masks)
-
-    def show_step(self, item: BoxObject, plane: Plane) -> None:
-        """Show what a propagation has found on a plane."""
-        self._show_mask(item, plane)
-        if plane != item.plane:
-            self._show_carried_box(item, plane)
-        self._refresh(self.masks)
+        self.show_current()
 
     def show_current(self) -> None:
         """Let new points and strokes belong to the session's current object."""
@@ -256,58 +252,73 @@ class SessionLayers:
         """RGBA of an object's mask."""
         return np.asarray(palette().map(id))
 
-    def _show_points(self, item: BoxObject) -> None:
-        points = self.points
+    def _show_boxes(self) -> None:
+        """Bring the layer of boxes up to date, leaving shapes alone that stand for the boxes of their objects."""
+        boxes, objects = self.boxes, self.session.objects
+        owners = boxes.features["object"].to_numpy(int)
+        shapes = dict(zip(owners.tolist(), boxes.data, strict=True))
+        fitting = {id for id, shape in shapes.items() if id in objects and self._stands_for(shape, objects[id])}
+        if fitting == objects.keys() == shapes.keys():
+            return
+        with self.changing():
+            boxes.selected_data = set()
+            boxes.remove([row for row, id in enumerate(owners) if id not in fitting])
+            for id in sorted(objects.keys() - fitting):
+                boxes.feature_defaults = {"object": id}
+                corners = objects[id].plane.rectangle(objects[id].box)
+                # wherever the user has put this layer
+                boxes.add_rectangles(_carried(corners, self.image, boxes))
+
+    def _stands_for(self, shape: NDArray, item: BoxObject) -> bool:
+        corners, plane = self.in_image(self.boxes, shape), item.plane
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        same = np.allclose(np.concatenate([plane.drop(low[None]), plane.drop(high[None])], axis=1), item.box)
+        return same and Plane.of(self.session.shape, plane.spans, (low + high) / 2) == plane
+
+    def _show_points(self, id: int) -> None:
+        points, item = self.points, self.session.objects.get(id)
         if points is None:
             return
-        present = item.id in self.session.objects
-        positions = item.plane.lift(item.points if present else [])
-        kinds = KINDS[item.point_labels] if present else KINDS[:0]
-        others = (points.features["object"] != item.id).to_numpy(bool)
+        positions = np.zeros((0, points.ndim)) if item is None else item.plane.lift(item.points)
+        kinds = KINDS[:0] if item is None else KINDS[item.point_labels]
+        others = (points.features["object"] != id).to_numpy(bool)
         before, before_kinds = np.asarray(points.data)[~others], points.features["kind"].to_numpy(object)
-        if np.array_equal(before, positions) and np.array_equal(before_kinds[~others], kinds):
+        same = before.shape == positions.shape and np.allclose(before, positions)
+        if same and np.array_equal(before_kinds[~others], kinds):
             return
         owners = points.features["object"].to_numpy(int)[others]
         with self.changing():
             points.selected_data = set()
             points.data = np.concatenate([np.asarray(points.data)[others], positions])
             points.features = {
-                "object": np.concatenate([owners, np.full(len(positions), item.id)]),
+                "object": np.concatenate([owners, np.full(len(positions), id)]),
                 "kind": np.concatenate([before_kinds[others], kinds]),
             }
             points.face_color = "kind"
             points.face_color_cycle = _KIND_COLOURS
-        self.show_current()
 
-    def _show_scribble(self, item: BoxObject) -> None:
-        if self.scribble is None:
-            return
-        # the box may have come from another plane; every plane it was on has a mask
-        for plane in {item.plane, *item.masks}:
-            labels = self.scribble.data[plane.index]
-            labels[labels == item.id] = 0
-            self.session.draw_scribbles(labels, plane)
-
-    def _show_mask(self, item: BoxObject, plane: Plane) -> None:
-        if self.masks is not None:
-            labels = self.masks.data[plane.index]
-            self.session.repaint(labels, plane, item, bool(self.masks.preserve_labels))
-
-    def _show_carried_box(self, item: BoxObject, plane: Plane) -> None:
+    def _show_carried_boxes(self, id: int) -> None:
+        item = self.session.objects.get(id)
+        wanted = {} if item is None else {p.position: p.rectangle(box) for p, box in item.carried.items()}
+        if item is not None:
+            wanted.pop(item.plane.position, None)
         if self.carried is None:
+            if not wanted:
+                return
             self.carried = self._add_carried()
-        owners, slices = (self.carried.features[name].to_numpy(int) for name in ("object", "slice"))
-        self._remove_carried_boxes((owners == item.id) & (slices == plane.position))
-        self.carried.feature_defaults = {"object": item.id, "slice": plane.position}
-        self.carried.add_rectangles(plane.rectangle(item.carried[plane]))
-
-    def _hide_carried_boxes(self, item: BoxObject) -> None:
-        if self.carried is not None:
-            self._remove_carried_boxes(self.carried.features["object"].to_numpy(int) == item.id)
-
-    def _remove_carried_boxes(self, chosen: NDArray[np.bool_]) -> None:
-        if self.carried is not None and chosen.any():
-            self.carried.remove(np.flatnonzero(chosen).tolist())
+        layer = self.carried
+        rows = np.flatnonzero(layer.features["object"].to_numpy(int) == id)
+        stale = []
+        for row, position in zip(rows.tolist(), layer.features["slice"].to_numpy(int)[rows].tolist(), strict=True):
+            if position in wanted and np.allclose(wanted[position], layer.data[row]):
+                del wanted[position]
+            else:
+                stale.append(row)
+        if stale:
+            layer.remove(stale)
+        for position, corners in wanted.items():
+            layer.feature_defaults = {"object": id, "slice": position}
+            layer.add_rectangles(corners)
 
     def _refresh(self, *layers: Any) -> None:
         with self.changing():
@@ -323,3 +334,12 @@ def _rows_of(layer: Any, ids: list[int]) -> list[int]:
 def palette() -> CyclicLabelColormap:
     """The colours of masks and scribbles; each layer needs its own, since napari writes into it."""
     return CyclicLabelColormap(colors=_PALETTE)
+
+
+def _carried(positions: ArrayLike, source: Any, target: Any) -> NDArray[np.float64]:
+    """Positions in a layer, ``(N, ndim)``, as positions in another one, through the world."""
+    positions = np.asarray(positions, float).reshape(-1, target.ndim)
+    matrix, offset = linear_map(lambda position: target.world_to_data(source.data_to_world(position)), target.ndim)
+    carried = positions @ matrix.T + offset
+    # a layer that lies where the other lies adds rounding errors and nothing else
+    return positions if np.allclose(carried, positions, atol=1e-6) else carried

@@ -1,19 +1,23 @@
 """One box with its prompts and its masks, and a run of the model on it."""
 
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .history import Key
+from .patches import HandEdit, Mask, Patch
 from .planes import Box, Plane
 
 if TYPE_CHECKING:
     from ..propagation import Step
 
 Window = tuple[float, float] | None
-Mask = NDArray[np.bool_]
+
+_versions = itertools.count()
 
 
 class State(StrEnum):
@@ -23,52 +27,6 @@ class State(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A mask without the empty surroundings, so that a whole volume of them stays small."""
-
-    top: int
-    left: int
-    pixels: Mask
-
-    @classmethod
-    def cut(cls, mask: Mask) -> "Patch":
-        """Keep the part of a mask that holds something."""
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if not len(rows):
-            return cls(0, 0, np.zeros((0, 0), bool))
-        return cls(int(rows[0]), int(columns[0]), mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy())
-
-    @property
-    def box(self) -> Box:
-        """Bounding box, both ends included."""
-        height, width = self.pixels.shape
-        return self.top, self.left, self.top + height - 1, self.left + width - 1
-
-    def paint(self, labels: NDArray, value: int) -> None:
-        """Set the mask's pixels of its plane to `value`."""
-        height, width = self.pixels.shape
-        labels[self.top : self.top + height, self.left : self.left + width][self.pixels] = value
-
-    def paint_across(self, own: Plane, labels: NDArray, plane: Plane, value: int) -> None:
-        """Set those pixels of another plane to `value` where the mask, on its own plane, meets it."""
-        if any(here != there for here, there in zip(own.at, plane.at, strict=True) if None not in (here, there)):
-            return
-        source: list[int | slice] = [slice(None), slice(None)]
-        target: list[Any] = [own.at[axis] for axis in plane.spans]
-        starts = self.top, self.left
-        for side, (axis, start, length) in enumerate(zip(own.spans, starts, self.pixels.shape, strict=True)):
-            place = plane.at[axis]
-            if place is None:
-                target[plane.spans.index(axis)] = slice(start, start + length)
-            elif start <= place < start + length:
-                source[side] = place - start
-            else:
-                return
-        met = self.pixels[tuple(source)]
-        labels[tuple(target)] = np.where(met, value, labels[tuple(target)])
 
 
 @dataclass(eq=False)
@@ -92,15 +50,17 @@ class BoxObject:
     seed: int = 0
     points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     point_labels: NDArray[np.int_] = field(default_factory=lambda: np.zeros(0, int))
-    scribble: Mask | None = None
+    scribble: Patch | None = None
     points_edited: bool = False
     scribble_edited: bool = False
     iou: float | None = None
     state: State = State.WAITING
     message: str = ""
-    version: int = 0
-    masks: dict[Plane, Patch] = field(default_factory=dict)
+    answers: dict[Plane, Patch] = field(default_factory=dict)  # of the model
+    hand: dict[Plane, HandEdit] = field(default_factory=dict)
     carried: dict[Plane, Box] = field(default_factory=dict)
+    version: int = field(default_factory=_versions.__next__)
+    masks: dict[Plane, Patch] = field(default_factory=dict)  # the answers with the user's pixels
 
     @property
     def edited(self) -> bool:
@@ -109,9 +69,57 @@ class BoxObject:
 
     def wait(self) -> None:
         """Ask for a new run; what is running becomes outdated."""
-        self.version += 1
+        self.outdate()
         self.state = State.WAITING
         self.message = ""
+
+    def outdate(self) -> None:
+        """Let what is running come to nothing."""
+        self.version = next(_versions)
+
+    def answer(self, plane: Plane, mask: Mask) -> None:
+        """Take the model's mask of a plane; the user's pixels stay."""
+        self.answers[plane] = Patch.cut(mask)
+        self.compose(plane)
+
+    def compose(self, plane: Plane) -> None:
+        """Bring the mask of a plane up to date with the model's answer and the user's pixels."""
+        answer, hand = self.answers.get(plane), self.hand.get(plane)
+        mask = answer if hand is None else hand.applied_to(answer)
+        if mask is None:
+            self.masks.pop(plane, None)
+        else:
+            self.masks[plane] = mask
+
+    def remembered(self) -> dict[Key, Any]:
+        """All that undo brings back; its values are replaced, never changed."""
+        values: dict[Key, Any] = {}
+        for name in REMEMBERED:
+            value = getattr(self, name)
+            if isinstance(value, dict):
+                values |= {(self.id, name, plane): part for plane, part in value.items()}
+            else:
+                values[self.id, name, None] = value
+        if self.state is State.RUNNING:
+            # what runs now will not be waited for later
+            values[self.id, "state", None] = State.WAITING
+        return values
+
+    def recall(self, name: str, plane: Plane | None, value: Any) -> None:
+        """Set one of the remembered values; of a plane, None takes it away."""
+        if plane is None:
+            setattr(self, name, value)
+            return
+        part = getattr(self, name)
+        if value is None:
+            part.pop(plane, None)
+        else:
+            part[plane] = value
+        if name in ("answers", "hand"):
+            self.compose(plane)
+
+
+REMEMBERED = tuple(f.name for f in fields(BoxObject) if f.name not in ("id", "version", "masks"))
 
 
 @dataclass(frozen=True)
@@ -138,3 +146,22 @@ class Carried:
     version: int
     plane: Plane
     step: "Step"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What of a session differs from before.
+
+    Parameters
+    ----------
+    ids : frozenset of int
+        Objects that were made, edited, answered or removed.
+    planes : frozenset of Plane
+        Where masks or scribbles differ.
+    waits : bool
+        Whether one of the objects waits for a run.
+    """
+
+    ids: frozenset[int]
+    planes: frozenset[Plane]
+    waits: bool

@@ -177,9 +177,7 @@ class Runs(QObject):
         def accept(prediction: "Prediction") -> None:
             # a drag or a stroke that goes on while the answer comes must not be painted over
             work.edits.read_prompts(request.plane)
-            item = session.accept(request, prediction)
-            if item is not None:
-                work.layers.show_run(item)
+            session.accept(request, prediction)
 
         def end(error: Exception | None) -> None:
             if error is not None and session.fail(request, str(error)) is not None:
@@ -206,9 +204,7 @@ class Runs(QObject):
         def accept(carried: Carried) -> None:
             nonlocal done
             done += 1
-            item = session.accept_step(carried)
-            if item is not None and work in self._works:
-                work.layers.show_step(item, carried.plane)
+            if session.accept_step(carried) is not None and work in self._works:
                 self.reached.emit(work, carried.plane)
             self.progressed.emit(done, total)
             self.said.emit(f"Slice {carried.step.z}: {done} of {total}")

@@ -2,18 +2,23 @@
 
 One box is one object is one label id. An edit makes an object wait; `Session.next_request` hands its prompts to a
 worker, and `Session.accept` takes the answer unless the object was edited in the meantime. `Session.compute` and what
-`Session.carry` returns run in a worker, all else in the GUI thread.
+`Session.carry` returns run in a worker, all else in the GUI thread. Whoever shows the session listens to
+`Session.changed`.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import drawing
 from .carrying import track_of
-from .objects import BoxObject, Carried, Mask, Patch, Request, State, Window
+from .history import Step
+from .ledger import Ledger
+from .objects import BoxObject, Carried, Request, State, Window
+from .patches import Mask, Patch
 from .planes import Box, Plane, Stack
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 _names = (f"image {number}" for number in itertools.count())
 
 
-class Session:
+class Session(Ledger):
     """The objects of one image.
 
     Parameters
@@ -37,12 +42,12 @@ class Session:
     """
 
     def __init__(self, data: Any, shape: tuple[int, ...], predictor: "LazyPredictor"):
+        super().__init__()
         self.data = data
         self.shape = tuple(shape)
         self.predictor = predictor
-        self.objects: dict[int, BoxObject] = {}
-        self.current: int | None = None
         self._name = next(_names)
+        self._propagation: Step | None = None
 
     # ---- the user's edits
 
@@ -51,14 +56,19 @@ class Session:
         """The object that new points and strokes belong to."""
         return self.objects.get(self.current or 0)
 
+    def select(self, id: int) -> None:
+        """Let new points and strokes belong to an object."""
+        self.current = id
+        self.tell({})
+
     def add_box(self, plane: Plane, box: Box, id: int = 0) -> BoxObject:
         """Make an object of a new box; it becomes the current one, with its old id if that is free."""
         if id <= 0 or id in self.objects:
             id = max(self.objects, default=0) + 1
-        new = BoxObject(id, plane, box)
-        self.objects[new.id] = new
-        self.current = new.id
-        return new
+        with self.step("new box", id):
+            self.objects[id] = BoxObject(id, plane, box)
+            self.current = id
+        return self.objects[id]
 
     def move_box(self, id: int, plane: Plane, box: Box) -> bool:
         """Give an object another box; return whether it differs from the old one.
@@ -68,74 +78,69 @@ class Session:
         item = self.objects[id]
         if item.plane == plane and np.allclose(item.box, box):
             return False
-        if plane != item.plane or not _any_inside(item.points[item.point_labels == 1], box):
-            item.points_edited = False
-        if plane != item.plane or item.scribble is None or not _any_inside(np.argwhere(item.scribble), box):
-            item.scribble_edited = False
-        item.plane, item.box = plane, box
-        item.wait()
-        self.current = id
+        with self.step("move box", id):
+            if plane != item.plane or not _any_inside(item.points[item.point_labels == 1], box):
+                item.points_edited = False
+            if plane != item.plane or item.scribble is None or not _any_inside(np.argwhere(item.scribble.full()), box):
+                item.scribble_edited = False
+            item.plane, item.box = plane, box
+            item.wait()
+            self.current = id
         return True
 
     def remove(self, id: int) -> BoxObject:
         """Forget an object; return it."""
-        removed = self.objects.pop(id)
-        if self.current == id:
-            self.current = max(self.objects, default=None)
+        with self.step("delete object", id):
+            removed = self.objects.pop(id)
+            if self.current == id:
+                self.current = max(self.objects, default=None)
         return removed
+
+    def rename(self, id: int, name: str) -> None:
+        """Give an object a name for the user."""
+        with self.step("rename", id):
+            self.objects[id].name = name
 
     def edit_points(self, id: int, points: ArrayLike, labels: ArrayLike) -> bool:
         """Replace an object's points by the user's, (y, x); return whether they differ."""
         item = self.objects[id]
-        points, labels = np.asarray(points, float).reshape(-1, 2), np.asarray(labels, int).reshape(-1)
+        points, labels = np.array(points, float).reshape(-1, 2), np.array(labels, int).reshape(-1)
         if np.array_equal(points, item.points) and np.array_equal(labels, item.point_labels):
             return False
-        item.points, item.point_labels, item.points_edited = points, labels, True
-        item.wait()
+        with self.step("edit points", id):
+            item.points, item.point_labels, item.points_edited = points, labels, True
+            item.wait()
         return True
 
     def edit_scribble(self, id: int, scribble: Mask) -> bool:
         """Replace an object's scribble by the user's; return whether it differs."""
         item = self.objects[id]
-        before = np.zeros_like(scribble) if item.scribble is None else item.scribble
-        if np.array_equal(scribble, before):
+        if np.array_equal(scribble, np.zeros_like(scribble) if item.scribble is None else item.scribble.full()):
             return False
-        item.scribble, item.scribble_edited = scribble.copy(), True
-        item.wait()
+        with self.step("paint scribble", id):
+            item.scribble, item.scribble_edited = Patch.cut(scribble), True
+            item.wait()
         return True
 
-    def draw_scribbles(self, labels: NDArray, plane: Plane) -> None:
-        """Bring a plane of label ids up to date with all scribbles, leaving ids that belong to no object."""
-        labels[np.isin(labels, list(self.objects))] = 0
-        for item in self.objects.values():
-            if item.scribble is None:
-                continue
-            if item.plane == plane:
-                labels[item.scribble] = item.id
-            elif item.plane.spans != plane.spans:
-                Patch.cut(item.scribble).paint_across(item.plane, labels, plane, item.id)
+    def draw_scribbles(self, labels: NDArray, plane: Plane, gone: Iterable[int] = ()) -> None:
+        """Bring a plane of label ids up to date with all scribbles; ids that are of no object stay."""
+        drawing.draw_scribbles(labels, self.objects.values(), plane, list(gone))
 
     def read_scribbles(self, labels: NDArray, plane: Plane) -> bool:
         """Take what the user has painted on or erased from a plane; return whether any scribble differs."""
-        before = np.zeros_like(labels)
-        self.draw_scribbles(before, plane)
-        changed = labels != before
-        edited = False
-        if changed.any():
-            for item in self.objects.values():
-                if item.plane == plane:
-                    old = np.zeros(labels.shape, bool) if item.scribble is None else item.scribble
-                    # where scribbles cross, the lower one goes on under the upper one
-                    new = (old | (changed & (labels == item.id))) & ~(changed & (before == item.id))
-                    edited |= self.edit_scribble(item.id, new)
-        return edited
+        edited = drawing.read_scribbles(labels, self.objects.values(), plane)
+        with self.together():
+            for id, scribble in edited.items():
+                self.edit_scribble(id, scribble)
+        return bool(edited)
 
     def regenerate(self, id: int) -> None:
         """Drop an object's prompts for others, drawn with the next seed."""
         item = self.objects[id]
-        item.seed += 1
-        item.points_edited = item.scribble_edited = False
-        item.wait()
+        with self.step("regenerate prompts", id):
+            item.seed += 1
+            item.points_edited = item.scribble_edited = False
+            item.wait()
 
     def image_changed(self, data: Any) -> None:
         """Read from `data` from now on, and reuse nothing that was computed of the old pixels."""
@@ -190,19 +195,22 @@ class Session:
         item = self._asked(request.id, request.version)
         if item is None:
             return None
-        if not item.points_edited:
-            item.points, item.point_labels = prediction.points, prediction.point_labels
-        if not item.scribble_edited:
-            item.scribble = prediction.scribble
-        item.masks[request.plane] = Patch.cut(prediction.mask)
-        item.iou, item.state = prediction.iou, State.DONE
+        # the answer belongs to the edit that asked for it, and both are undone together
+        with self.consequence(self.history.newest_of(item.id), item.id):
+            if not item.points_edited:
+                item.points, item.point_labels = prediction.points, prediction.point_labels
+            if not item.scribble_edited:
+                item.scribble = Patch.cut(prediction.scribble)
+            item.answer(request.plane, prediction.mask)
+            item.iou, item.state = prediction.iou, State.DONE
         return item
 
     def fail(self, request: Request, message: str) -> BoxObject | None:
         """Note that a run has failed; the object's old mask and prompts stay."""
         item = self._asked(request.id, request.version)
         if item is not None:
-            item.state, item.message = State.FAILED, message
+            with self.consequence(self.history.newest_of(item.id), item.id):
+                item.state, item.message = State.FAILED, message
         return item
 
     def _asked(self, id: int, version: int) -> BoxObject | None:
@@ -240,8 +248,11 @@ class Session:
 
         def steps() -> Iterator[Carried]:
             for step in follow(volume, tracks, self.predictor(), window, key):
+                if not any(self._asked(*which) for which in asked):
+                    return
                 yield Carried(*asked[step.object], plane.moved(step.z), step)
 
+        self._propagation = None
         return steps, sum(track.count(len(volume)) for track in tracks)
 
     def accept_step(self, carried: Carried) -> BoxObject | None:
@@ -250,14 +261,17 @@ class Session:
         if item is None:
             return None
         y0, x0, y1, x1 = prediction.box.tolist()
-        item.carried[carried.plane] = (y0, x0, y1, x1)
-        item.masks[carried.plane] = Patch.cut(prediction.mask)
+        if self._propagation is None:
+            self._propagation = self.history.record("propagate", {})
+        with self.consequence(self._propagation, item.id):
+            item.carried[carried.plane] = (y0, x0, y1, x1)
+            item.answer(carried.plane, prediction.mask)
         return item
 
     # ---- masks
 
-    def repaint(self, labels: NDArray, plane: Plane, item: BoxObject, keep_others: bool = False) -> None:
-        """Bring a plane of label ids up to date with one object, leaving all other pixels as they are.
+    def draw_masks(self, labels: NDArray, plane: Plane, gone: Iterable[int] = ()) -> None:
+        """Bring a plane of label ids up to date with all masks; ids that are of no object stay.
 
         Parameters
         ----------
@@ -265,36 +279,15 @@ class Session:
             ``(H, W)``, changed in place.
         plane : Plane
             Where they lie.
-        item : BoxObject
-            May be one that was removed.
-        keep_others : bool
-            Whether pixels of other objects stay theirs; otherwise the object that ran last is on top.
+        gone : iterable of int
+            Ids of objects that were removed.
         """
-        own = np.zeros(labels.shape, bool)
-        if item.id in self.objects:
-            _paint_masks(item, own, plane, True)
-        if keep_others:
-            own &= (labels == 0) | (labels == item.id)
-        lost = (labels == item.id) & ~own
-        if lost.any():
-            below = np.zeros_like(labels)
-            for other in self.objects.values():
-                if other is not item:
-                    _paint_masks(other, below, plane, other.id)
-            labels[lost] = below[lost]
-        labels[own] = item.id
+        drawing.draw_masks(labels, self.objects.values(), plane, list(gone))
 
 
 def _given(item: BoxObject) -> Mask | bool:
     """The user's scribble; to the model an empty one is not the same as none."""
-    return False if item.scribble is None or not item.scribble.any() else item.scribble
-
-
-def _paint_masks(item: BoxObject, labels: NDArray, plane: Plane, value: int) -> None:
-    """Set the pixels of a plane to `value` where any of an object's masks meets it."""
-    for own, patch in item.masks.items():
-        if own == plane or own.spans != plane.spans:
-            patch.paint_across(own, labels, plane, value)
+    return item.scribble.full() if item.scribble else False
 
 
 def _any_inside(positions: NDArray, box: Box) -> bool:

@@ -160,6 +160,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self.panel.show_range(1)
             self._messages.warn(str(error))
             return
+        layers.session.changed.connect(self._show_objects)
         self._work = self._works[image] = Work(layers, Edits(layers, self._runs.edited, self._messages.warn))
         if self._work.session.objects:
             return
@@ -252,6 +253,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self.panel.window_section.show_image(None)
         for work in self._works.values():
             work.edits.stop()
+            work.session.changed.disconnect(self._show_objects)
         self._works.clear()
         self._work = None
         self.viewer.layers.events.inserted.disconnect(self._layers_changed)

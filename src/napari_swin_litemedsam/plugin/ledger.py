@@ -1,0 +1,124 @@
+"""The objects of one image, with undo and redo over all that is done to them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psygnal import Signal
+
+from .history import Changes, History, Step, differences
+from .objects import BoxObject, Change, State
+
+
+class Ledger:
+    """Objects by their ids; whoever changes one does so within a `step` or as a `consequence` of one.
+
+    Whoever shows them listens to `changed`.
+    """
+
+    changed = Signal(Change)
+
+    def __init__(self) -> None:
+        self.objects: dict[int, BoxObject] = {}
+        self.current: int | None = None
+        self.history = History()
+        self._open: Step | None = None
+        self._unanswered = True
+
+    def undo(self) -> bool:
+        """Take back the last step with all that followed from it; return whether there was one. Nothing is run."""
+        return self._restore(self.history.undo())
+
+    def redo(self) -> bool:
+        """Do the step again that was undone last; return whether there was one. Nothing is run."""
+        return self._restore(self.history.redo())
+
+    def _restore(self, changes: Changes) -> bool:
+        if not changes:
+            return False
+        for (id, name, _), (_, value) in changes.items():
+            if name == "box" and value is None:
+                del self.objects[id]
+            elif name == "box" and id not in self.objects:
+                self.objects[id] = BoxObject(id, changes[id, "plane", None][1], value)
+        for (id, name, plane), (_, value) in changes.items():
+            if id in self.objects:
+                self.objects[id].recall(name, plane, value)
+                self.current = id
+        touched = {key[0] for key in changes}
+        for item in self.objects.values():
+            # what is still to come of a propagation would mix with what was before it
+            if item.id in touched or item.state not in (State.WAITING, State.RUNNING):
+                item.outdate()
+            if item.id in touched and item.state is State.RUNNING:
+                item.state = State.WAITING
+        if self.current not in self.objects:
+            self.current = max(self.objects, default=None)
+        self._sort()
+        self.tell(changes, waits=False)
+        return True
+
+    def _sort(self) -> None:
+        ordered = sorted(self.objects.items())
+        self.objects.clear()
+        self.objects.update(ordered)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one step of all edits in the block, and tell of them at its end."""
+        if self._open is not None:
+            yield
+            return
+        self._open, self._unanswered = Step(""), True
+        try:
+            yield
+        finally:
+            step, self._open = self._open, None
+            if step.changes:
+                self._record(step)
+                self.tell(step.changes)
+
+    def _record(self, step: Step) -> None:
+        last = self.history.last
+        # one drag of the mouse may come as many edits
+        goes_on = last is not None and (last.name, last.ids) == (step.name, step.ids)
+        if self._unanswered and goes_on and self.history.redo_name is None:
+            self.history.extend(last, step.changes)
+        else:
+            self.history.record(step.name, step.changes)
+
+    @contextmanager
+    def step(self, name: str, id: int) -> Iterator[None]:
+        """Record what the block does to an object, as a step or as a part of the open one."""
+        before = self._remembered(id)
+        waits = before.get((id, "state", None)) is State.WAITING
+        with self.together():
+            yield
+            assert self._open is not None
+            self._open.name = self._open.name or name
+            self._open.add(differences(before, self._remembered(id)))
+            self._unanswered &= waits
+
+    @contextmanager
+    def consequence(self, step: Step | None, id: int) -> Iterator[None]:
+        """Record what the block does to an object, as a part of a step."""
+        before = self._remembered(id)
+        yield
+        changes = differences(before, self._remembered(id))
+        self.history.extend(step, changes)
+        self.tell(changes)
+
+    def _remembered(self, id: int) -> dict:
+        return self.objects[id].remembered() if id in self.objects else {}
+
+    def tell(self, changes: Changes, waits: bool | None = None) -> None:
+        """Let all who listen to `changed` know."""
+        ids = {key[0] for key in changes}
+        present = [self.objects[id] for id in ids if id in self.objects]
+        planes = {item.plane for item in present}
+        planes |= {plane for _, name, plane in changes if name in ("answers", "hand")}
+        for (_, name, _), values in changes.items():
+            if name == "plane":
+                planes.update(plane for plane in values if plane is not None)
+        if waits is None:
+            waits = any(item.state is State.WAITING for item in present)
+        self.changed.emit(Change(frozenset(ids), frozenset(planes), waits))
