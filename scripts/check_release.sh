@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Check what would be released: build wheel and sdist, look into them, install the wheel into an empty environment
+# and use it there. Needs the tools of the group "dev" and, for the installation, some gigabytes; "--no-install"
+# leaves that out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+python -m build --outdir "$work/dist" .
+python -m twine check --strict "$work"/dist/*
+python scripts/check_archives.py "$work/dist"
+if [ "${1:-}" = --no-install ]; then exit; fi
+
+python -m venv "$work/env"
+"$work/env/bin/python" -m pip install --quiet "$work"/dist/*.whl
+cd "$work"  # not the source tree
+export PATH="$work/env/bin:$PATH"
+unset PYTHONPATH
+npe2 validate napari-swin-litemedsam
+swin-litemedsam info
+data=$(python -c "import napari_swin_litemedsam as n, pathlib; print(pathlib.Path(n.__file__).parent / 'plugin/data')")
+swin-litemedsam predict "$data/skin_lesion.npz" -o "$work/masks"
+swin-litemedsam evaluate "$work/masks" "$data/skin_lesion.npz"
+echo "The release is in order."
