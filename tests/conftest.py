@@ -100,6 +100,14 @@ def metric_vectors():
     return groups
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Nothing that tests compile or measure goes to the user's cache folder, or comes from there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def few_threads():
     """Small inputs gain nothing from many threads, and machines that run tests are shared."""

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import Model, bundled_weights, without_triton
+from .choice import build, choose
+from .model import Model, bundled_weights, tensors_of
+from .probe import PADDING
 
 if TYPE_CHECKING:
     from ..model import SwinLiteMedSAM
 
 __all__ = ["NAMES", "PADDING", "Backend", "Features", "Model", "bundled_weights", "make_backend"]
 
-NAMES = ("auto", "torch")
-PADDING = -2
-"""Label of a point that fills up a batch and that the network does not see."""
+NAMES = ("auto", "openvino", "torch")
 
 Features = Any
 """What `Backend.encode` returned: arrays of its own kind that have `nbytes`."""
@@ -83,16 +83,22 @@ def make_backend(model: "Model | SwinLiteMedSAM", name: str = "auto") -> Backend
     model : Model or SwinLiteMedSAM
         A network of torch is copied as it is now.
     name : str
-        One of `NAMES`.
+        One of `NAMES`; ``auto`` is torch for a network of torch.
 
     Raises
     ------
     ValueError
-        If there is no such backend.
+        If there is no such backend here.
     """
     if name not in NAMES:
         raise ValueError(f"the backend must be one of {', '.join(NAMES)}, not {name!r}")
-    with without_triton():
-        from .torch_backend import TorchBackend
+    if isinstance(model, Model):
+        return choose(model) if name == "auto" else build(model, name)
+    if name == "openvino":
+        from .openvino import OpenVINOBackend
 
-    return TorchBackend(model.network if isinstance(model, Model) else model)
+        return OpenVINOBackend(lambda: tensors_of(model))
+    # a network at hand may still be trained, and compiling costs more than a few images
+    from .torch_backend import TorchBackend
+
+    return TorchBackend(model)

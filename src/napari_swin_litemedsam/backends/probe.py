@@ -1,5 +1,7 @@
 """One picture with one box, by which backends are compared and timed."""
 
+import timeit
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +11,13 @@ if TYPE_CHECKING:
     from . import Backend
 
 SIZE = 256
+PADDING = -2
+"""Label of a point that fills up a batch and that the network does not see."""
+TOLERANCE = 0.1
+"""Largest `difference` of a backend that is right; lower precision costs a tenth of it, a fault costs all."""
+
+Times = dict[str, float]
+"""Milliseconds of ``encode`` (an image) and ``decode`` (a prompt)."""
 
 
 def picture() -> NDArray[np.float32]:
@@ -37,3 +46,13 @@ def difference(logits: NDArray[np.float32], exact: NDArray[np.float32]) -> float
     """Root mean square of the error, relative to the spread of the exact logits; infinite if not numbers."""
     error = float(np.sqrt(np.mean((logits - exact) ** 2)) / exact.std())
     return error if np.isfinite(error) else np.inf
+
+
+def time_halves(backend: "Backend", repeats: int = 2) -> Times:
+    """The shortest of a few runs of each half, after they have run before."""
+    features = backend.encode(picture())
+    halves: dict[str, Callable[[], object]] = {
+        "encode": lambda: backend.encode(picture()),
+        "decode": lambda: backend.decode(features, *prompts()),
+    }
+    return {name: round(1000 * min(timeit.repeat(run, number=1, repeat=repeats)), 1) for name, run in halves.items()}

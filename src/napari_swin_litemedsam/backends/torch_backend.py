@@ -11,10 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..model import ImageFeatures, SwinLiteMedSAM
 from ..model.image_encoder import ConvNorm
-from .probe import difference, probe
-
-_TOLERANCE = 0.1
-"""Largest error of half precision, relative to the spread of the logits; more is a fault of the device."""
+from .probe import TOLERANCE, difference, probe
 
 
 class TorchBackend:
@@ -88,7 +85,7 @@ class TorchBackend:
 
     def _half_is_right(self, network: SwinLiteMedSAM) -> bool:
         exact = TorchBackend(copy.deepcopy(network).cpu(), half=False)
-        return difference(probe(self), probe(exact)) < _TOLERANCE
+        return difference(probe(self), probe(exact)) < TOLERANCE
 
 
 def has_fast_bf16() -> bool:

@@ -4,6 +4,7 @@ import argparse
 
 from .. import __version__
 from ..backends import Model
+from ..backends.choice import remembered
 from ._model import add_model_options, load_predictor
 
 
@@ -29,6 +30,9 @@ def run(args: argparse.Namespace) -> int:
         "device": args.device,
         "backend": predictor.backend.description,
     }
+    if args.backend == "auto":
+        measured = remembered(model).items()
+        facts["measured"] = "; ".join(f"{name} {t['encode']:.0f} + {t['decode']:.0f} ms" for name, t in measured)
     for name, value in facts.items():
         print(f"{name:<12} {value}")
     image = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)

@@ -1,0 +1,92 @@
+"""Choosing the fastest backend that is right on this machine, once."""
+
+import hashlib
+import json
+import os
+import platform
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from .cache import read_facts, write_cached
+from .model import Model, without_triton
+from .probe import TOLERANCE, Times, difference, probe, time_halves
+
+if TYPE_CHECKING:
+    from . import Backend
+
+_FILE = "backends.json"
+_PACKAGES = ("napari-swin-litemedsam", "numpy", "openvino", "torch")
+
+
+def build(model: Model, name: str) -> "Backend":
+    """Prepare one backend.
+
+    Raises
+    ------
+    ValueError
+        If it is not installed or does not run on the model's device.
+    """
+    if name == "torch":
+        with without_triton():
+            from .torch_backend import TorchBackend
+
+        return TorchBackend(model.network)
+    if model.device != "cpu":
+        raise ValueError(f"OpenVINO runs on the processor here, not on {model.device!r}")
+    if not find_spec("openvino"):
+        raise ValueError("OpenVINO is not installed (pip install openvino)")
+    from .openvino import OpenVINOBackend
+
+    return OpenVINOBackend(lambda: model.tensors, model.digest)
+
+
+def choose(model: Model) -> "Backend":
+    """The fastest backend that agrees with torch in float32; measured at first use, then remembered on disk."""
+    times = remembered(model)
+    if not times:
+        times = measure(model)
+        write_cached(_FILE, json.dumps({**read_facts(_FILE), _key(model): times}, indent=1).encode())
+    return build(model, min(times, key=lambda name: sum(times[name].values())))
+
+
+def remembered(model: Model) -> dict[str, Times]:
+    """What `choose` has measured here with this model and these versions; empty if nothing."""
+    return read_facts(_FILE).get(_key(model), {})
+
+
+def measure(model: Model) -> dict[str, Times]:
+    """Time of each backend that is installed and right."""
+    exact = None
+    times: dict[str, Times] = {}
+    for name in ("torch", "openvino") if model.device == "cpu" and find_spec("openvino") else ("torch",):
+        try:
+            backend = build(model, name)
+            logits = probe(backend)
+        except Exception as error:  # a broken runtime must not keep the other from working
+            warnings.warn(f"{name} does not work here: {error}", stacklevel=2)
+            continue
+        if exact is None:
+            from .torch_backend import TorchBackend
+
+            exact = probe(TorchBackend(model.network, half=False))
+        if difference(logits, exact) > TOLERANCE:
+            warnings.warn(f"{name} gives wrong results here and is not used", stacklevel=2)
+            continue
+        times[name] = time_halves(backend)
+    if not times:
+        raise RuntimeError("the network cannot be run on this machine: neither torch nor OpenVINO gives right results")
+    return times
+
+
+def _key(model: Model) -> str:
+    """Names the weights, versions, machine and threads, any of which may change what is fastest."""
+    facts = [model.digest, model.device, platform.processor(), platform.machine(), platform.node()]
+    facts += [str(os.cpu_count()), os.environ.get("OMP_NUM_THREADS", "")]
+    for package in _PACKAGES:
+        try:
+            facts.append(version(package))
+        except PackageNotFoundError:
+            facts.append("")
+    return hashlib.sha256("|".join(facts).encode()).hexdigest()[:16]

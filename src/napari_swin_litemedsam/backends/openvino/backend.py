@@ -1,0 +1,133 @@
+"""Compiling the two halves, and running them."""
+
+import hashlib
+import io
+import logging
+import os
+from collections.abc import Callable, Mapping
+from threading import Lock
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from ..cache import read_cached, write_cached
+from .decoder import prompt_half
+from .encoder import SIZE, image_half
+from .layers import Layers
+
+_log = logging.getLogger(__name__)
+
+
+class OpenVINOBackend:
+    """Runs two compiled models.
+
+    Parameters
+    ----------
+    tensors : callable
+        Gives the weights under our names, float32; not called if what was compiled before is still there.
+    digest : str, optional
+        Names the weights among what is kept on disk; None keeps nothing.
+    half : bool, optional
+        Whether to calculate in bf16; by default where the processor has instructions for it.
+    """
+
+    name = "openvino"
+    batch = 8
+
+    def __init__(
+        self, tensors: Callable[[], Mapping[str, NDArray]], digest: str | None = None, half: bool | None = None
+    ):
+        core = ov.Core()
+        if half is None:
+            half = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = "bf16" if half else "f32"
+
+        def prepared(name: str, build: Callable[[Layers], ov.Model]) -> ov.InferRequest:
+            file = None if digest is None else f"{digest[:16]}-{name}-{self.precision}"
+            return compile_half(core, lambda: build(Layers(tensors())), self.precision, file).create_infer_request()
+
+        self._encode = prepared("image", image_half)
+        self._decode = prepared("prompt", prompt_half)
+        self._locks = Lock(), Lock()
+
+    @property
+    def description(self) -> str:
+        """What runs, for people to read."""
+        kind = {"bf16": "bfloat16", "f32": "float32"}[self.precision]
+        return f"OpenVINO {ov.__version__.partition('-')[0]}, {kind}, cpu, threads: {threads()}"
+
+    def encode(self, pixels: NDArray[np.float32]) -> tuple[NDArray[np.float16], ...]:
+        """See `Backend`."""
+        with self._locks[0]:
+            self._encode.infer({"image": pixels[None]})
+            return tuple(tensor.data.copy() for tensor in self._encode.output_tensors)
+
+    def decode(
+        self,
+        features: tuple[NDArray[np.float16], ...],
+        points: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        boxes: NDArray[np.float32],
+        scribbles: NDArray[np.float32] | None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See `Backend`."""
+        count = len(boxes)
+        has_scribble = np.full(count, scribbles is not None, np.float32)
+        if scribbles is None:
+            scribbles = np.zeros((count, 1, SIZE, SIZE), np.float32)
+        embedding, deep, shallow = features
+        inputs = {
+            "embedding": embedding,
+            "deep": deep,
+            "shallow": shallow,
+            "points": points,
+            "labels": labels,
+            "boxes": boxes,
+            "scribbles": scribbles,
+            "has_scribble": has_scribble,
+        }
+        with self._locks[1]:
+            # shared memory would let the runtime write into the cached features
+            self._decode.infer(inputs, share_inputs=False)
+            logits, iou = (tensor.data.copy() for tensor in self._decode.output_tensors)
+        return logits, iou
+
+
+def compile_half(core: ov.Core, build: Callable[[], ov.Model], precision: str, name: str | None) -> ov.CompiledModel:
+    """Compile a model for the processor, or take it from disk as it was compiled before.
+
+    Parameters
+    ----------
+    core : openvino.Core
+        The runtime.
+    build : callable
+        Makes the model.
+    precision : str
+        ``f32`` or ``bf16``.
+    name : str or None
+        Of the file, apart from the version of OpenVINO, the processor and the settings; None keeps nothing.
+    """
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    settings["INFERENCE_NUM_THREADS"] = str(threads())
+    if name is None:
+        return core.compile_model(build(), "CPU", settings)
+    made_by = [ov.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), *sorted(settings.items())]
+    file = f"{name}-{hashlib.sha256(repr(made_by).encode()).hexdigest()[:16]}.blob"
+    kept = read_cached(file)
+    if kept is not None:
+        try:
+            return core.import_model(io.BytesIO(kept), "CPU", settings)
+        except RuntimeError as error:
+            _log.info("compiling anew what is kept on disk: %s", error)
+    compiled = core.compile_model(build(), "CPU", settings)
+    write_cached(file, compiled.export_model().getvalue())
+    return compiled
+
+
+def threads() -> int:
+    """How many threads to calculate with: one core is left to the window where there are four or more."""
+    if asked := os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]:
+        return max(1, int(asked))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if cores < 4 else cores - 1

@@ -1,0 +1,179 @@
+"""The prompt half of the network as an OpenVINO model; `model/prompt_encoder.py`, `model/transformer.py` and
+`model/mask_decoder.py` say what it calculates and why.
+"""
+
+import numpy as np
+from openvino import Dimension, Model, Node, PartialShape
+from openvino import opset13 as op
+
+from ..probe import PADDING
+from .encoder import CHANNEL_EPS, SIZE
+from .layers import Layers, centred, gelu, named, number, reshape, take, transpose, whole
+
+WIDTH = 256
+HEADS = 8
+GRID = SIZE // 4
+_NEGATIVE, _POSITIVE = 0, 1
+_HIDDEN = -1e4
+
+
+def prompt_half(layers: Layers) -> Model:
+    """Model from features and prompts to masks, for any number N of prompts with any number P of points.
+
+    Inputs are the outputs of the image half; ``points`` ``(N, P, 2)``, ``labels`` ``(N, P)``, ``boxes`` ``(N, 4)``,
+    ``scribbles`` ``(N, 1, 256, 256)`` and ``has_scribble`` ``(N,)``, as `Backend.decode` describes them. Outputs
+    are ``logits`` ``(N, 256, 256)`` and ``iou`` ``(N,)``.
+    """
+    tensors = layers.tensors
+    embedding, deep, shallow = (
+        _input(name, shape, np.float16)
+        for name, shape in (("embedding", (GRID**2, WIDTH)), ("deep", (GRID**2, WIDTH)), ("shallow", (4 * GRID**2, 64)))
+    )
+    points, labels = _input("points", (-1, -1, 2)), _input("labels", (-1, -1), np.int64)
+    boxes, scribbles = _input("boxes", (-1, 4)), _input("scribbles", (-1, 1, SIZE, SIZE))
+    has_scribble = _input("has_scribble", (-1,))
+
+    own = np.concatenate([tensors["mask_decoder.iou_token"], tensors["mask_decoder.mask_tokens"]])
+    tokens = op.concat([_for_each(own, boxes), _point_tokens(layers, points, labels), _corners(layers, boxes)], 1)
+    hidden = op.select(op.equal(labels, op.constant(np.int64(PADDING))), number(_HIDDEN), number(0))
+    shown = _for_each(np.zeros(len(own), np.float32), boxes), _for_each(np.zeros(2, np.float32), boxes)
+    # (N, T) to (N, 1, 1, T): a row for each head and query
+    mask = op.unsqueeze(op.concat([shown[0], hidden, shown[1]], 1), whole(1, 2))
+
+    image = op.add(op.convert(embedding, "f32"), _dense(layers, scribbles, has_scribble))
+    tokens, image = _transformer(layers, tokens, image, _grid_position(layers), mask)
+    return Model(
+        _masks(layers, tokens, image, deep, shallow),
+        [embedding, deep, shallow, points, labels, boxes, scribbles, has_scribble],
+        "prompt half",
+    )
+
+
+def _input(name: str, shape: tuple[int, ...], dtype: type = np.float32) -> Node:
+    return named(op.parameter(PartialShape([Dimension(n) for n in shape]), dtype), name)
+
+
+def _for_each(values: np.ndarray, boxes: Node) -> Node:
+    """Repeat values for each prompt, ``(N, ...)``."""
+    count = take(op.shape_of(boxes), [0])
+    shape = op.concat([count, whole(*values.shape)], 0)
+    return op.broadcast(op.constant(values.astype(np.float32)[None]), shape)
+
+
+def _position(layers: Layers, pixels: Node) -> Node:
+    """Fourier features of (x, y) pixels, ``(..., 2)``."""
+    # to -1..1, and from there to the phase
+    unit = op.subtract(
+        op.multiply(op.add(pixels, number(0.5)), number(2 / SIZE)),
+        number(1),
+    )
+    phase = op.matmul(
+        unit, op.constant(np.float32(2 * np.pi) * layers.tensors["prompt_encoder.frequencies"]), False, False
+    )
+    return op.concat([op.sin(phase), op.cos(phase)], -1)
+
+
+def _kind(layers: Layers, number: int) -> np.ndarray:
+    return layers.tensors[f"prompt_encoder.kinds.{number}"]
+
+
+def _point_tokens(layers: Layers, points: Node, labels: Node) -> Node:
+    tokens = _position(layers, points)
+    labels = op.unsqueeze(labels, whole(-1))
+    for label in (_NEGATIVE, _POSITIVE):
+        is_it = op.equal(labels, op.constant(np.int64(label)))
+        tokens = op.select(is_it, op.add(tokens, op.constant(_kind(layers, label))), tokens)
+    return tokens
+
+
+def _corners(layers: Layers, boxes: Node) -> Node:
+    corners = np.concatenate([_kind(layers, 2), _kind(layers, 3)])
+    return op.add(_position(layers, reshape(boxes, -1, 2, 2)), op.constant(corners))
+
+
+def _grid_position(layers: Layers) -> Node:
+    """Positions of the embedding's pixels, ``(4096, 256)``, a constant."""
+    centre = (np.arange(GRID) + 0.5) / GRID * 2 - 1
+    y, x = np.meshgrid(centre, centre, indexing="ij")
+    frequencies = layers.tensors["prompt_encoder.frequencies"]
+    phase = 2 * np.pi * (np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32) @ frequencies)
+    return op.constant(np.concatenate([np.sin(phase), np.cos(phase)], axis=-1).astype(np.float32))
+
+
+def _dense(layers: Layers, scribbles: Node, has_scribble: Node) -> Node:
+    """The scribble's share of the image, ``(N, 4096, 256)``."""
+    x = scribbles
+    for i in (0, 3):
+        name = f"prompt_encoder.scribble_convs.{i}"
+        # channel normalisation is a division by the spread where the mean is 0 already
+        x = layers.convolution(name, x, *centred(*layers.affine(name)), stride=2)
+        scale, shift = (v.reshape(1, -1, 1, 1) for v in layers.affine(f"prompt_encoder.scribble_convs.{i + 1}"))
+        spread = op.sqrt(op.add(op.reduce_mean(op.multiply(x, x), whole(1), True), number(CHANNEL_EPS)))
+        x = gelu(op.add(op.multiply(op.divide(x, spread), op.constant(scale)), op.constant(shift)))
+    drawn = layers.linear("prompt_encoder.scribble_convs.6", reshape(transpose(x, 0, 2, 3, 1), 0, -1, 16))
+    absent = op.constant(layers.tensors["prompt_encoder.no_scribble"])
+    share = op.unsqueeze(has_scribble, whole(1, 2))
+    return op.add(op.multiply(drawn, share), op.multiply(absent, op.subtract(number(1), share)))
+
+
+def _attention(layers: Layers, name: str, query: Node, key: Node, value: Node, mask: Node | None = None) -> Node:
+    inner = layers.tensors[f"{name}.q_proj.weight"].shape[0]
+
+    def heads(which: str, x: Node) -> Node:
+        return transpose(reshape(layers.linear(f"{name}.{which}_proj", x), 0, -1, HEADS, inner // HEADS), 0, 2, 1, 3)
+
+    scores = op.matmul(heads("q", query), heads("k", key), False, True)
+    scores = op.multiply(scores, number((inner / HEADS) ** -0.5))
+    if mask is not None:
+        scores = op.add(scores, mask)
+    attended = op.matmul(op.softmax(scores, -1), heads("v", value), False, False)
+    return layers.linear(f"{name}.out_proj", reshape(transpose(attended, 0, 2, 1, 3), 0, -1, inner))
+
+
+def _transformer(layers: Layers, tokens: Node, image: Node, place: Node, mask: Node) -> tuple[Node, Node]:
+    position = tokens
+    for i in range(2):
+        name = f"mask_decoder.transformer.layers.{i}"
+        query = tokens if i == 0 else op.add(tokens, position)
+        attended = _attention(layers, f"{name}.self_attention", query, query, tokens, mask)
+        tokens = layers.layer_norm(f"{name}.norm1", attended if i == 0 else op.add(tokens, attended))
+        key = op.add(image, place)
+        attended = _attention(layers, f"{name}.token_to_image", op.add(tokens, position), key, image)
+        tokens = layers.layer_norm(f"{name}.norm2", op.add(tokens, attended))
+        hidden = op.relu(layers.linear(f"{name}.mlp.0", tokens))
+        tokens = layers.layer_norm(f"{name}.norm3", op.add(tokens, layers.linear(f"{name}.mlp.2", hidden)))
+        attended = _attention(layers, f"{name}.image_to_token", key, op.add(tokens, position), tokens, mask)
+        image = layers.layer_norm(f"{name}.norm4", op.add(image, attended))
+    name = "mask_decoder.transformer.final"
+    attended = _attention(layers, f"{name}_attention", op.add(tokens, position), op.add(image, place), image)
+    return layers.layer_norm(f"{name}_norm", op.add(tokens, attended)), image
+
+
+def _masks(layers: Layers, tokens: Node, image: Node, deep: Node, shallow: Node) -> list[Node]:
+    x = image
+    for level, features in (("deep", deep), ("shallow", shallow)):
+        name = f"mask_decoder.{level}"
+        weight = layers.tensors[f"{name}_conv.weight"]
+        weight = weight[:, : weight.shape[1] // 2, 0, 0]
+        x = layers.linear(f"{name}_conv", x, weight, np.zeros(len(weight), np.float32))
+        x = gelu(layers.layer_norm(f"{name}_norm", op.add(x, op.convert(features, "f32")), CHANNEL_EPS))
+        # a transposed convolution makes 2x2 pixels of one, which stay together until the end
+        weight, bias = layers.tensors[f"{name}_up.weight"], layers.tensors[f"{name}_up.bias"]
+        outputs = weight.shape[1]
+        weight = weight.transpose(2, 3, 1, 0).reshape(4 * outputs, -1)
+        x = reshape(gelu(layers.linear(f"{name}_up", x, weight, np.tile(bias, 4))), 0, -1, outputs)
+    mask_token = take(tokens, 1, axis=1)
+    weights = op.unsqueeze(_head(layers, "mask_decoder.mask_heads.0", mask_token), whole(2))
+    # pixels come as (row, column) of the embedding, then of the first 2x2, then of the second
+    logits = transpose(reshape(op.matmul(x, weights, False, False), -1, GRID, GRID, 2, 2, 2, 2), 0, 1, 3, 5, 2, 4, 6)
+    logits = reshape(logits, -1, SIZE, SIZE)
+    iou_token = take(tokens, 0, axis=1)
+    iou = op.gather(
+        _head(layers, "mask_decoder.iou_head", iou_token), op.constant(np.int64(0)), op.constant(np.int64(1))
+    )
+    return [named(op.result(logits), "logits"), named(op.result(iou), "iou")]
+
+
+def _head(layers: Layers, name: str, token: Node) -> Node:
+    x = op.relu(layers.linear(f"{name}.0", token))
+    return layers.linear(f"{name}.4", op.relu(layers.linear(f"{name}.2", x)))

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from napari_swin_litemedsam.backends import choice, make_backend
+from napari_swin_litemedsam.backends.model import Model
+from napari_swin_litemedsam.backends.probe import time_halves
+
+
+class Fake:
+    """A backend of a given speed, right or wrong."""
+
+    def __init__(self, name, right=True):
+        self.name = name
+        self.right = right
+
+    def encode(self, pixels):
+        return [pixels]
+
+    def decode(self, features, *prompts):
+        logits = np.linspace(-1, 1, 100).reshape(1, 10, 10)
+        return (logits if self.right else -logits), np.ones(1)
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine whose backends are as the test says; lists what was built."""
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
+    built, broken, wrong, slow = [], set(), set(), {"torch": 700.0, "openvino": 400.0}
+
+    def build(model, name):
+        built.append(name)
+        if name in broken:
+            raise RuntimeError("no such instruction")
+        return Fake(name, name not in wrong)
+
+    monkeypatch.setattr(choice, "build", build)
+    monkeypatch.setattr(choice, "time_halves", lambda b: {"encode": slow[b.name], "decode": 50.0})
+    monkeypatch.setattr("napari_swin_litemedsam.backends.torch_backend.TorchBackend", lambda n, half: Fake("exact"))
+    return {"built": built, "broken": broken, "wrong": wrong, "slow": slow, "folder": tmp_path}
+
+
+@pytest.fixture
+def model(checkpoint):
+    return Model(checkpoint)
+
+
+def test_the_fastest_is_chosen_and_remembered(machine, model):
+    assert make_backend(model).name == "openvino"
+    assert set(machine["built"]) == {"torch", "openvino"}
+    assert choice.remembered(model)["openvino"]["encode"] == 400
+    machine["built"].clear()
+    assert make_backend(model).name == "openvino"
+    assert machine["built"] == ["openvino"]
+
+
+def test_torch_is_chosen_where_it_is_faster(machine, model):
+    machine["slow"]["torch"] = 300.0
+    assert make_backend(model).name == "torch"
+
+
+@pytest.mark.parametrize("fault", ["broken", "wrong"])
+def test_a_backend_that_fails_is_not_used(machine, model, fault):
+    machine[fault].add("openvino")
+    with pytest.warns(UserWarning, match="openvino"):
+        assert make_backend(model).name == "torch"
+    assert make_backend(model).name == "torch"
+
+
+def test_no_backend_at_all_is_an_error(machine, model):
+    machine["broken"].update(("openvino", "torch"))
+    with pytest.warns(UserWarning, match="does not work"), pytest.raises(RuntimeError, match="cannot be run"):
+        make_backend(model)
+
+
+def test_a_broken_memory_is_measured_anew(machine, model):
+    (machine["folder"] / "backends.json").write_text("{")
+    assert make_backend(model).name == "openvino"
+    assert choice.remembered(model)
+
+
+def test_other_threads_are_another_machine(machine, model, monkeypatch):
+    make_backend(model)
+    monkeypatch.setenv("OMP_NUM_THREADS", "77")
+    assert not choice.remembered(model)
+
+
+def test_times_are_positive():
+    times = time_halves(Fake("any"))
+    assert set(times) == {"encode", "decode"}
+    assert all(value >= 0 for value in times.values())

@@ -1,0 +1,111 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from napari_swin_litemedsam.backends import PADDING
+from napari_swin_litemedsam.backends.model import tensors_of
+from napari_swin_litemedsam.backends.probe import difference, picture, prompts
+from napari_swin_litemedsam.backends.torch_backend import TorchBackend
+
+ov = pytest.importorskip("openvino")
+from napari_swin_litemedsam.backends.openvino import OpenVINOBackend  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def exact(reference_model):
+    return TorchBackend(reference_model, half=False)
+
+
+@pytest.fixture(scope="module")
+def single(reference_model):
+    """In float32."""
+    return OpenVINOBackend(lambda: tensors_of(reference_model), half=False)
+
+
+@pytest.fixture(scope="module")
+def images(exact, single):
+    """Features of the same picture by both."""
+    return exact.encode(picture()), single.encode(picture())
+
+
+def test_answers_as_torch_does(exact, single, images):
+    (expected, expected_iou), (logits, iou) = (
+        exact.decode(images[0], *prompts(2)),
+        single.decode(images[1], *prompts(2)),
+    )
+    # features are kept in half precision by both
+    assert difference(logits, expected) < 1e-3
+    np.testing.assert_allclose(iou, expected_iou, atol=1e-3)
+
+
+def test_every_combination_of_prompts_is_answered_as_torch_does(exact, single, images):
+    points, labels, boxes, scribbles = prompts(3)
+    labels = np.array([[1, 0, 1, PADDING], [0, PADDING, PADDING, PADDING], [1, 1, 0, 0]])
+    none = points[:, :0], labels[:, :0]
+    for given in (
+        (points, labels, boxes, scribbles),
+        (points, labels, boxes, None),
+        (*none, boxes, scribbles),
+        (*none, boxes, None),
+        (points, labels, boxes, np.zeros_like(scribbles)),
+    ):
+        assert difference(single.decode(images[1], *given)[0], exact.decode(images[0], *given)[0]) < 2e-3
+
+
+def test_cached_features_are_never_written_to(single, images):
+    before = [x.copy() for x in images[1]]
+    for count in (1, 4, 1):
+        single.decode(images[1], *prompts(count))
+    single.encode(np.zeros_like(picture()))
+    for x, y in zip(images[1], before, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_half_precision_stays_close(exact, reference_model, images):
+    half = OpenVINOBackend(lambda: tensors_of(reference_model), half=True)
+    assert "bfloat16" in half.description
+    logits, _ = half.decode(half.encode(picture()), *prompts())
+    assert difference(logits, exact.decode(images[0], *prompts())[0]) < 0.1
+
+
+def test_what_was_compiled_is_kept_on_disk(tmp_path, monkeypatch, reference_model, single):
+    monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
+    calls = []
+
+    def tensors():
+        calls.append(1)
+        return tensors_of(reference_model)
+
+    OpenVINOBackend(tensors, "digest", half=False)
+    assert len(calls) == len(list(tmp_path.glob("*.blob"))) == 2
+    again = OpenVINOBackend(tensors, "digest", half=False)
+    assert len(calls) == 2
+    np.testing.assert_array_equal(again.encode(picture())[0], single.encode(picture())[0])
+    next(tmp_path.glob("*prompt*.blob")).write_bytes(b"broken")
+    OpenVINOBackend(tensors, "digest", half=False)
+    assert len(calls) == 3
+    OpenVINOBackend(tensors, "other", half=False)
+    assert len(calls) == 5
+
+
+def test_works_without_a_cache_folder(tmp_path, monkeypatch, reference_model):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path / "file" / "folder"))
+    backend = OpenVINOBackend(lambda: tensors_of(reference_model), "digest", half=False)
+    assert backend.encode(picture())[0].any()
+
+
+def test_a_mask_needs_no_torch():
+    code = """
+import sys
+import numpy as np
+from napari_swin_litemedsam import Predictor, load_model
+predictor = Predictor(load_model(), backend="openvino")
+predictor.set_image(np.eye(64))
+print(predictor.predict((10, 10, 50, 50)).mask.shape)
+sys.exit("torch was imported" if "torch" in sys.modules else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "(64, 64)"), done.stderr
