@@ -64,6 +64,16 @@ def test_with_shift(widget, press, settle, predictor):
     assert predictor.calls[-1]["seed"] == 1
 
 
+def test_undo_and_redo(widget, press):
+    assert widget.panel.buttons["undo"].isEnabled()
+    press(Qt.Key.Key_U)
+    assert not widget._work.session.objects
+    assert "nothing to undo" in widget.panel.buttons["undo"].toolTip()
+    press(Qt.Key.Key_U, Qt.KeyboardModifier.ShiftModifier)
+    assert (widget._work.layers.masks.data[10:31, 20:51] == 1).all()
+    assert "nothing to redo" in widget.panel.buttons["redo"].toolTip()
+
+
 def test_can_be_set_in_the_preferences(widget, viewer, press, shortcuts):
     shortcuts.box = "Q"
     press(Qt.Key.Key_Q)

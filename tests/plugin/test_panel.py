@@ -7,7 +7,7 @@ from napari_swin_litemedsam.plugin.panel import Panel
 
 @pytest.fixture
 def panel(qtbot):
-    panel = Panel(QComboBox())
+    panel = Panel(QComboBox(), QComboBox())
     qtbot.addWidget(panel)
     panel.show()
     return panel

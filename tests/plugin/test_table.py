@@ -19,7 +19,14 @@ def table(qtbot):
 def objects():
     patch = Patch.cut(np.ones((2, 2), bool))
     return [
-        BoxObject(1, axial(4), (0, 0, 1, 1), iou=0.876, state=State.DONE, masks={axial(4): patch, axial(5): patch}),
+        BoxObject(
+            1,
+            axial(4),
+            (0, 0, 1, 1),
+            ious={axial(4): 0.876, axial(5): 0.5},
+            state=State.DONE,
+            masks={axial(4): patch, axial(5): patch},
+        ),
         BoxObject(3, FLAT, (0, 0, 1, 1), name="liver", state=State.FAILED, message="outside"),
     ]
 

@@ -25,10 +25,14 @@ ACTIONS = {
     "negative": Action("− Point", "Click on what does not belong to the chosen object.", "K"),
     "paint": Action("Scribble", "Paint on the chosen object, on the slice of its box.", "H"),
     "erase": Action("Erase", "Take strokes off the scribble.", "W"),
+    "undo": Action("Undo", "Take back the last edit, run, propagation or deletion.", "U"),
+    "redo": Action("Redo", "Do again what was undone last.", "Shift-U"),
     "regenerate": Action("Regenerate prompts", "Draw other points and another scribble in the chosen box.", "Shift-N"),
     "delete": Action("Delete", "Remove the chosen objects: their boxes, prompts and masks."),
     "propagate": Action("Propagate", "Carry all boxes through the volume, slice by slice, from where they are.", "G"),
     "cancel": Action("Cancel", "Stop after this slice; the slices that are done stay.", "Shift-G"),
+    "worst": Action("Worst slice", "Go to the chosen object's slice with the lowest predicted IoU.", "Shift-J"),
+    "compare": Action("Compare", "Compare each object with the label of the reference that covers most of it."),
 }
 TOOLS = ("box", "positive", "negative", "paint", "erase")
 

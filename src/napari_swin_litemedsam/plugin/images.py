@@ -95,3 +95,9 @@ def window_of(image: "napari.layers.Image") -> Window:
     if np.dtype(image.dtype) == np.uint8 and low <= 0 and high >= 255:
         return None
     return low, high
+
+
+def spacing_of(image: "napari.layers.Image") -> NDArray[np.float64]:
+    """Distance in the world between neighbouring pixels, along each axis of an image."""
+    matrix, _ = linear_map(image.data_to_world, image.ndim)
+    return np.linalg.norm(matrix, axis=0)

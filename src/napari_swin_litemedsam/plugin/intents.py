@@ -3,18 +3,24 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..preprocessing import percentile_window
 from .actions import TOOLS
-from .images import pixels_of, show_plane
+from .images import pixels_of, show_plane, spacing_of
 from .messages import Messages
 from .panel import Panel
+from .review_section import NSD_TOLERANCE
 from .runs import Runs, Work
 from .visibility import show_all_but
 from .window_section import Percentiles
 from .worker import Runner
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
     from napari.viewer import Viewer
+
+    from ..evaluation import Match
 
 WINDOW_PAUSE = 250  # ms without a change of the window before the model sees it
 _MODES = {
@@ -43,6 +49,8 @@ class Intents:
         Returns the work of the chosen image, or None.
     begin : callable
         Tries to begin work on the chosen image.
+    reference : callable
+        Returns the layer of labels that objects are compared with, or None.
     """
 
     def __init__(
@@ -53,10 +61,11 @@ class Intents:
         messages: Messages,
         chosen: Callable[[], Work | None],
         begin: Callable[[], None],
+        reference: Callable[[], "Labels | None"],
     ):
         self.viewer, self.panel = viewer, panel
         self._runs, self._messages = runs, messages
-        self._chosen, self._begin = chosen, begin
+        self._chosen, self._begin, self._reference = chosen, begin, reference
         self._side_runner = Runner()  # for what need not wait for the model
 
     def do(self, name: str) -> None:
@@ -194,3 +203,41 @@ class Intents:
     def cancel(self) -> None:
         """Stop a propagation; what is done stays."""
         self._runs.cancel()
+
+    # ---- review
+
+    def go_to(self, position: int) -> None:
+        """Show a slice of the current object."""
+        work = self._chosen()
+        if work is not None and (item := work.session.current_object) is not None and item.plane.axis is not None:
+            show_plane(work.layers.image, self.viewer.dims, item.plane.moved(position))
+
+    def worst(self) -> None:
+        """Show the current object's slice with the lowest predicted IoU."""
+        worst = self.panel.review_section.strip.worst
+        if worst is not None:
+            self.go_to(worst)
+
+    def compare(self) -> None:
+        """Compare all objects with the reference, in a worker."""
+        work, reference = self._chosen(), self._reference()
+        if work is None or work.layers.masks is None or reference is None or self._side_runner.busy:
+            return
+        image = work.layers.image
+        masks, truth, spacing = work.layers.masks.data, pixels_of(reference), spacing_of(image)
+        matches: list[Match] = []
+
+        def steps() -> Iterator[Match]:
+            from ..evaluation import match_objects
+
+            yield from match_objects(np.asarray(masks), np.asarray(truth), spacing, NSD_TOLERANCE)
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail("Comparison", error)
+            elif work is self._chosen():
+                self.panel.review_section.show_matches(matches, f"{image.units[-1]:~}")
+                self._messages.say(f"Compared with '{reference.name}'.")
+
+        self._messages.say(f"Comparing with '{reference.name}' …")
+        self._side_runner.start(steps, matches.append, end)

@@ -53,7 +53,7 @@ class BoxObject:
     scribble: Patch | None = None
     points_edited: bool = False
     scribble_edited: bool = False
-    iou: float | None = None
+    ious: dict[Plane, float] = field(default_factory=dict)  # as the model itself predicts
     state: State = State.WAITING
     message: str = ""
     answers: dict[Plane, Patch] = field(default_factory=dict)  # of the model
@@ -61,6 +61,17 @@ class BoxObject:
     carried: dict[Plane, Box] = field(default_factory=dict)
     version: int = field(default_factory=_versions.__next__)
     masks: dict[Plane, Patch] = field(default_factory=dict)  # the answers with the user's pixels
+
+    @property
+    def iou(self) -> float | None:
+        """Predicted IoU of the mask on the box's plane."""
+        return self.ious.get(self.plane)
+
+    @property
+    def iou_by_position(self) -> dict[int, float]:
+        """Predicted IoU of all masks on neighbours of the box's plane."""
+        planes = [plane for plane in self.ious if plane.joins(self.plane) and plane in self.masks]
+        return {plane.position: self.ious[plane] for plane in planes if plane.position is not None}
 
     @property
     def edited(self) -> bool:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 from .actions import ACTIONS, TOOLS, tip_of
 from .controls import Section, allow, button, column, explain, row
 from .model_section import ModelSection
+from .review_section import ReviewSection
 from .table import ObjectTable
 from .window_section import WindowSection
 
@@ -29,11 +30,11 @@ class Panel(QWidget):
 
     Parameters
     ----------
-    chooser : QWidget
-        For the image.
+    chooser, references : QWidget
+        For the image, and for the labels that objects are compared with.
     """
 
-    def __init__(self, chooser: QWidget, parent: QWidget | None = None):
+    def __init__(self, chooser: QWidget, references: QWidget, parent: QWidget | None = None):
         super().__init__(parent)
         self.buttons = {name: button(action.text, action.tip) for name, action in ACTIONS.items()}
         self.help = button("?", "How to use this panel, and its keys.")
@@ -46,6 +47,7 @@ class Panel(QWidget):
         explain(self.follow, "Let the viewer go along with the slices as they are segmented.")
         self.follow.setChecked(True)
         self.progress = QProgressBar()
+        self.review_section = ReviewSection(references, self.buttons["worst"], self.buttons["compare"])
         self.status = QLabel()
         self.status.setWordWrap(True)
         slices = row(QLabel("Slices"), self.first, QLabel("to"), self.last)
@@ -57,10 +59,12 @@ class Panel(QWidget):
             "draw": Section("Draw", self._tools()),
             "objects": Section("Objects", column(self.table, row(self.buttons["regenerate"], self.buttons["delete"]))),
             "volume": Section("Through the volume", column(slices, self.follow, run, self.progress)),
+            "review": Section("Review", self.review_section),
         }
         self._arrange()
         self.show_range(1)
         self.show_running(False)
+        self.show_history(None, None)
 
     def _image_row(self, chooser: QWidget) -> QHBoxLayout:
         images = QHBoxLayout()
@@ -73,7 +77,7 @@ class Panel(QWidget):
         tools = QGridLayout()
         tools.setSpacing(4)
         tools.addWidget(self.buttons["box"], 0, 0, 1, 2)
-        for place, name in enumerate(TOOLS[1:]):
+        for place, name in enumerate((*TOOLS[1:], "undo", "redo")):
             tools.addWidget(self.buttons[name], 1 + place // 2, place % 2)
         return tools
 
@@ -113,11 +117,18 @@ class Panel(QWidget):
         self.progress.setRange(0, total)
         self.progress.setValue(0)
 
-    def enable(self, image: bool, objects: bool) -> None:
-        """Enable what makes sense with an image, and with an object chosen."""
-        for name in (*TOOLS, "regenerate", "delete"):
+    def enable(self, image: bool, objects: bool, reference: bool = False) -> None:
+        """Enable what makes sense with an image, with an object chosen, and with a reference."""
+        for name in (*TOOLS, "regenerate", "delete", "worst", "compare"):
             missing = "" if objects or name == "box" else _NO_OBJECT
             allow(self.buttons[name], missing if image else _NO_IMAGE)
+        if objects and not reference:
+            allow(self.buttons["compare"], "there is no other layer of labels to compare with.")
+
+    def show_history(self, undo: str | None, redo: str | None) -> None:
+        """Offer undo and redo of steps with these names, or of none."""
+        for name, step in (("undo", undo), ("redo", redo)):
+            allow(self.buttons[name], "" if step else f"there is nothing to {name}.")
 
     def show_keys(self, keys: dict[str, str]) -> None:
         """Name the keys of actions in the tooltips of their buttons."""

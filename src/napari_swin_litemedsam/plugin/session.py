@@ -202,7 +202,7 @@ class Session(Ledger):
             if not item.scribble_edited:
                 item.scribble = Patch.cut(prediction.scribble)
             item.answer(request.plane, prediction.mask)
-            item.iou, item.state = prediction.iou, State.DONE
+            item.ious[request.plane], item.state = prediction.iou, State.DONE
         return item
 
     def fail(self, request: Request, message: str) -> BoxObject | None:
@@ -266,6 +266,10 @@ class Session(Ledger):
         with self.consequence(self._propagation, item.id):
             item.carried[carried.plane] = (y0, x0, y1, x1)
             item.answer(carried.plane, prediction.mask)
+            if prediction.mask.any():
+                item.ious[carried.plane] = prediction.iou
+            else:
+                item.ious.pop(carried.plane, None)
         return item
 
     # ---- masks

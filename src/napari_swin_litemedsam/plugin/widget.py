@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
@@ -53,10 +53,17 @@ class SwinLiteMedSAMWidget(QWidget):
         self._closed = False
 
         self._chooser = ComboBox(choices=self._images, tooltip="What is segmented. It is never changed.")
-        self.panel = Panel(self._chooser.native)
+        self._references = ComboBox(choices=self._label_layers, tooltip="Labels of the same image that are right.")
+        self.panel = Panel(self._chooser.native, self._references.native)
         self._messages = Messages(self.panel.status)
         self.intents = Intents(
-            napari_viewer, self.panel, self._runs, self._messages, lambda: self._work, self._take_image
+            napari_viewer,
+            self.panel,
+            self._runs,
+            self._messages,
+            lambda: self._work,
+            self._take_image,
+            lambda: self._references.value,
         )
         self._keys = Keys(self.intents.do, self._messages.warn, self._show_keys)
         self._keys.bind(napari_viewer)
@@ -85,6 +92,7 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.model_section.chosen.connect(self._exchange_model)
         panel.window_section.changed.connect(intents.take_window)
         panel.window_section.percentiles_wanted.connect(intents.measure_window)
+        panel.review_section.strip.clicked.connect(intents.go_to)
         runs.said.connect(self._messages.say)
         runs.failed.connect(self._messages.fail)
         runs.changed.connect(self._show_objects)
@@ -94,12 +102,17 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer.layers.events.inserted.connect(self._layers_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.dims.events.order.connect(self._show_range)
+        self.viewer.dims.events.current_step.connect(self._show_position)
         self.destroyed.connect(self._runner.close)
 
     # ---- the image
 
     def _images(self, _: Any = None) -> list["napari.layers.Image"]:
         return [layer for layer in self.viewer.layers if isinstance(layer, Image)]
+
+    def _label_layers(self, _: Any = None) -> list["napari.layers.Labels"]:
+        own = [layer for work in self._works.values() for layer in work.layers.own()]
+        return [layer for layer in self.viewer.layers if isinstance(layer, Labels) and layer not in own]
 
     @property
     def image(self) -> "napari.layers.Image | None":
@@ -112,7 +125,12 @@ class SwinLiteMedSAMWidget(QWidget):
         self._take_image()
 
     def _layers_changed(self, event: Any = None) -> None:
+        self._reset_choices()
+
+    def _reset_choices(self) -> None:
         self._chooser.reset_choices()
+        self._references.reset_choices()
+        self._show_objects()
 
     def _layer_removed(self, event: Any) -> None:
         layer = event.value
@@ -122,7 +140,7 @@ class SwinLiteMedSAMWidget(QWidget):
                 self._drop(image, f"'{layer.name}' was removed; the other layers stay as they are.")
             else:
                 work.layers.forget(layer)
-        self._chooser.reset_choices()
+        self._reset_choices()
 
     def _drop(self, image: Any, message: str) -> None:
         work = self._works.pop(image)
@@ -145,6 +163,7 @@ class SwinLiteMedSAMWidget(QWidget):
         if self._work is not None:
             self._show_range()
         self.panel.window_section.show_image(image)
+        self.panel.review_section.forget_matches()
         self._show_objects()
 
     def _show_range(self, event: Any = None) -> None:
@@ -152,6 +171,14 @@ class SwinLiteMedSAMWidget(QWidget):
         if self._work is not None:
             axis = self._work.edits.plane_in_view().axis
             self.panel.show_range(1 if axis is None else self._work.session.shape[axis])
+            self._show_position()
+
+    def _show_position(self, event: Any = None) -> None:
+        """Mark the slice in view, if it is one of the current object's."""
+        if self._work is not None:
+            item, plane = self._work.session.current_object, self._work.edits.plane_in_view()
+            here = item is not None and item.plane.joins(plane)
+            self.panel.review_section.strip.show_current(plane.position if here else None)
 
     def _begin(self, image: "napari.layers.Image") -> None:
         try:
@@ -219,20 +246,26 @@ class SwinLiteMedSAMWidget(QWidget):
         self.panel.show_keys(self._keys.by_action)
 
     def _show_objects(self) -> None:
-        self.panel.model_section.show_facts(self._predictor.facts)
-        work = self._work
+        panel, work = self.panel, self._work
+        panel.model_section.show_facts(self._predictor.facts)
         if work is None:
-            self.panel.table.show_objects([], None)
-            self.panel.enable(image=self.image is not None, objects=False)
+            panel.table.show_objects([], None)
+            panel.enable(image=self.image is not None, objects=False)
+            panel.show_history(None, None)
+            panel.review_section.strip.show_scores({}, 1)
             return
         for layer in work.layers.own():
             self._keys.bind(layer)
-        session = work.session
+        session, item = work.session, work.session.current_object
         work.hidden &= session.objects.keys()
         if work.hidden:
             show_all_but(work.layers, work.hidden)
-        self.panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of, work.hidden)
-        self.panel.enable(image=True, objects=session.current_object is not None)
+        panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of, work.hidden)
+        panel.show_history(session.history.undo_name, session.history.redo_name)
+        panel.enable(image=True, objects=item is not None, reference=self._references.value is not None)
+        depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
+        panel.review_section.strip.show_scores({} if item is None else item.iou_by_position, depth)
+        self._show_position()
 
     # ---- the end
 
@@ -259,3 +292,4 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer.layers.events.inserted.disconnect(self._layers_changed)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
         self.viewer.dims.events.order.disconnect(self._show_range)
+        self.viewer.dims.events.current_step.disconnect(self._show_position)

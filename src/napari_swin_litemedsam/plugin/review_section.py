@@ -1,0 +1,55 @@
+"""How good the masks are, in the panel: by the model's own prediction, and beside a reference."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+
+from .controls import column, row
+from .strip import SliceStrip
+
+if TYPE_CHECKING:
+    from ..evaluation import Match
+
+NSD_TOLERANCE = 2.0  # in the units of the image, as in the challenge
+
+
+class ReviewSection(QWidget):
+    """The strip of slices, and the comparison with a layer of labels.
+
+    Parameters
+    ----------
+    references : QWidget
+        For the choice of that layer.
+    worst, compare : QPushButton
+        What goes to the worst slice, and what begins the comparison.
+    """
+
+    def __init__(self, references: QWidget, worst: QPushButton, compare: QPushButton, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.strip = SliceStrip()
+        self.scores = QLabel()
+        self.scores.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.scores.setVisible(False)
+        self.setLayout(column(self.strip, row(worst, compare), row(QLabel("Reference"), references), self.scores))
+
+    def show_matches(self, matches: "Sequence[Match]", unit: str) -> None:
+        """Show how objects compare with a reference; distances are in `unit`."""
+        head = _line("th", ["Object", "Label", "DSC", "NSD", f"HD95 {unit}".strip()])
+        lines = [
+            _line("td", [str(m.object), str(m.reference), f"{m.dsc:.3f}", f"{m.nsd:.3f}", f"{m.hd95:.1f}"])
+            if m.reference
+            else _line("td", [str(m.object), "none", "0", "0", "–"])
+            for m in matches
+        ]
+        self.scores.setText(f"<table cellspacing='4'>{head}{''.join(lines)}</table>")
+        self.scores.setVisible(True)
+
+    def forget_matches(self) -> None:
+        """Take the comparison away, as of another image."""
+        self.scores.setVisible(False)
+
+
+def _line(kind: str, cells: list[str]) -> str:
+    return "<tr>" + "".join(f"<{kind} align='right'>{cell}</{kind}>" for cell in cells) + "</tr>"
