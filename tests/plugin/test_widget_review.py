@@ -57,7 +57,7 @@ class TestComparing:
         truth[2, 10:31, 20:51] = 5
         viewer.add_labels(truth, name="truth", scale=(3, 0.5, 0.5))
         widget.panel.buttons["compare"].click()
-        qtbot.waitUntil(review.scores.isVisible)
+        qtbot.waitUntil(lambda: not review.scores.isHidden())
         cells = [part.split("<")[0] for part in review.scores.text().split("<td align='right'>")[1:]]
         assert cells == ["1", "5", "1.000", "1.000", "0.0"]
         assert "truth" in widget.panel.status.text()
@@ -67,7 +67,7 @@ class TestComparing:
         widget.panel.buttons["compare"].click()
         qtbot.waitUntil(lambda: bool(warnings_shown))
         assert "cannot be compared" in str(warnings_shown[-1].message)
-        assert not widget.panel.review_section.scores.isVisible()
+        assert widget.panel.review_section.scores.isHidden()
 
     def test_own_layers_are_no_reference(self, widget, viewer):
         viewer.add_labels(np.zeros((6, 48, 64), np.uint8), name="truth")

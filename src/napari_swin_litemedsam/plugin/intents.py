@@ -227,7 +227,7 @@ class Intents:
         masks, truth, spacing = work.layers.masks.data, pixels_of(reference), spacing_of(image)
         matches: list[Match] = []
 
-        def steps() -> Iterator[Match]:
+        def steps() -> "Iterator[Match]":
             from ..evaluation import match_objects
 
             yield from match_objects(np.asarray(masks), np.asarray(truth), spacing, NSD_TOLERANCE)
