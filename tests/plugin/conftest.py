@@ -123,30 +123,32 @@ def warnings_shown():
     notification_manager.notification_ready.disconnect(shown.append)
 
 
-@pytest.fixture
-def drag():
+def drag_mouse(layer, *positions, displayed=None):
     """Press, move and release the mouse on a layer, at world positions, as napari's canvas does."""
 
-    def do(layer, *positions):
-        def event(kind, position, dragging):
-            return SimpleNamespace(
-                type=kind,
-                is_dragging=dragging,
-                modifiers=[],
-                position=tuple(position),
-                pos=np.array(position[-2:], float),
-                dims_displayed=list(range(layer.ndim))[-2:],
-                dims_point=list(position),
-                view_direction=None,
-                up_direction=None,
-                button=1,
-                handled=False,
-            )
+    def event(kind, position, dragging):
+        return SimpleNamespace(
+            type=kind,
+            is_dragging=dragging,
+            modifiers=[],
+            position=tuple(position),
+            pos=np.array(position[-2:], float),
+            dims_displayed=list(range(layer.ndim))[-2:] if displayed is None else list(displayed),
+            dims_point=list(position),
+            view_direction=None,
+            up_direction=None,
+            button=1,
+            handled=False,
+        )
 
-        # napari exchanges what is inside while the mouse moves
-        mouse_press_callbacks(layer, wrapt.ObjectProxy(event("mouse_press", positions[0], False)))
-        for position in positions[1:]:
-            mouse_move_callbacks(layer, event("mouse_move", position, True))
-        mouse_release_callbacks(layer, event("mouse_release", positions[-1], False))
+    # napari exchanges what is inside while the mouse moves
+    mouse_press_callbacks(layer, wrapt.ObjectProxy(event("mouse_press", positions[0], False)))
+    for position in positions[1:]:
+        mouse_move_callbacks(layer, event("mouse_move", position, True))
+    mouse_release_callbacks(layer, event("mouse_release", positions[-1], False))
 
-    return do
+
+@pytest.fixture
+def drag():
+    """Drag the mouse over a layer: `drag_mouse`."""
+    return drag_mouse

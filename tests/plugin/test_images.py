@@ -3,7 +3,6 @@ import pytest
 from napari.layers import Image
 
 from napari_swin_litemedsam.plugin.images import (
-    UnsupportedImageError,
     geometry_of,
     pixels_of,
     spatial_shape,
@@ -19,16 +18,11 @@ from napari_swin_litemedsam.plugin.images import (
         ((8, 9, 4), True, (8, 9)),
         ((7, 8, 9), False, (7, 8, 9)),
         ((7, 8, 9, 3), True, (7, 8, 9)),
+        ((5, 7, 8, 9), False, (5, 7, 8, 9)),
     ],
 )
 def test_shape_without_colour(shape, rgb, expected):
     assert spatial_shape(Image(np.zeros(shape, np.uint8), rgb=rgb)) == expected
-
-
-def test_other_numbers_of_axes_are_refused():
-    image = Image(np.zeros((2, 3, 8, 9)), name="odd")
-    with pytest.raises(UnsupportedImageError, match="'odd' has 4 axes"):
-        spatial_shape(image)
 
 
 def test_the_finest_of_several_scales_counts():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_swin_litemedsam.plugin.images import GEOMETRY, UnsupportedImageError
+from napari_swin_litemedsam.plugin.images import GEOMETRY
 from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.objects import Change
@@ -80,12 +80,6 @@ def test_labels_have_the_shape_without_colour(make):
     layers = make((4, 20, 30, 3), rgb=True)
     layers.ensure()
     assert layers.masks.data.shape == layers.scribble.data.shape == (4, 20, 30)
-
-
-def test_four_axes_are_refused_and_nothing_is_added(make, model):
-    with pytest.raises(UnsupportedImageError):
-        make((2, 3, 4, 5))
-    assert len(model.layers) == 1
 
 
 def test_a_run_is_shown_on_its_slice(make):

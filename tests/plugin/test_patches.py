@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from napari_swin_litemedsam.plugin.patches import HandEdit, Patch
+from napari_swin_litemedsam.plugin.planes import Plane
 
 
 def test_a_patch_restores_its_mask():
@@ -35,6 +37,31 @@ def test_an_empty_patch_paints_nothing():
     patch.paint(labels, 1)
     assert not labels.any()
     assert not patch
+
+
+@pytest.mark.parametrize(
+    ("plane", "other"),
+    [
+        (Plane((3, None, None)), Plane((None, 2, None))),
+        (Plane((None, 2, None)), Plane((None, None, 1))),
+        (Plane((None, None, 1)), Plane((3, None, None))),
+        (Plane((3, None, None)), Plane((3, None, None))),
+        (Plane((3, None, None)), Plane((2, None, None))),
+        (Plane((2, None, None)), Plane((None, 0, None))),
+        (Plane((1, 3, None, None)), Plane((1, None, 2, None))),
+        (Plane((1, 3, None, None)), Plane((0, None, 2, None))),
+        (Plane((1, 3, None, None)), Plane((None, None, 2, 1))),
+    ],
+)
+def test_a_patch_shows_on_other_planes_where_they_cross(plane, other):
+    shape = (3, 5, 6, 7)[-len(plane.at) :]
+    mask = np.random.default_rng(0).random([shape[axis] for axis in plane.spans]) < 0.5
+    mask[0] = mask[:, -1] = False
+    everything = np.zeros(shape, int)
+    everything[plane.index] = mask * 4
+    labels = np.zeros([shape[axis] for axis in other.spans], int)
+    Patch.cut(mask).paint_across(plane, labels, other, 4)
+    np.testing.assert_array_equal(labels, everything[other.index])
 
 
 def test_hand_edits_win_over_the_model():

@@ -461,12 +461,6 @@ class TestBadInput:
         assert "no image" in str(warnings_shown[-1].message)
         assert len(viewer.layers) == 0
 
-    def test_four_axes(self, viewer, open_widget, warnings_shown):
-        viewer.add_image(np.zeros((2, 3, 8, 8)), name="movie")
-        widget = open_widget()
-        assert "'movie' has 4 axes" in widget.panel.status.text()
-        assert [layer.name for layer in viewer.layers] == ["movie"]
-
     def test_the_image_is_removed_during_a_run(self, viewer, picture, open_widget, predictor, qtbot):
         widget = open_widget()
         predictor.allowed.clear()

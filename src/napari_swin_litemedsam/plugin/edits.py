@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .images import GEOMETRY, UnsupportedImageError, pixels_of, plane_in_view, shown_axes, spatial_shape
+from .images import GEOMETRY, pixels_of, plane_in_view, shown_axes, spatial_shape
 from .layers import SessionLayers
 from .objects import Change
 from .planes import Box, Plane
@@ -97,11 +97,7 @@ class Edits:
 
     def _image_changed(self, event: Any = None) -> None:
         image = self.layers.image
-        try:
-            shape = spatial_shape(image)
-        except UnsupportedImageError:
-            shape = ()
-        if shape == self.session.shape:
+        if spatial_shape(image) == self.session.shape:
             self.session.image_changed(pixels_of(image))
         else:
             self._warn(f"The size of '{image.name}' has changed; its boxes and masks are those of the old image.")

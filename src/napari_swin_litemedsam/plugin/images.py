@@ -16,31 +16,14 @@ if TYPE_CHECKING:
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
-class UnsupportedImageError(ValueError):
-    """An image layer that the plugin cannot work on; the message says why."""
-
-
 def pixels_of(image: "napari.layers.Image") -> Any:
     """The layer's array; of a multiscale image the finest."""
     return image.data[0] if image.multiscale else image.data
 
 
 def spatial_shape(image: "napari.layers.Image") -> tuple[int, ...]:
-    """Shape of an image layer without its colour axis.
-
-    Raises
-    ------
-    UnsupportedImageError
-        Unless it has two or three axes.
-    """
-    shape = tuple(int(side) for side in pixels_of(image).shape)
-    shape = shape[:-1] if image.rgb else shape
-    if len(shape) not in (2, 3):
-        raise UnsupportedImageError(
-            f"'{image.name}' has {len(shape)} axes; only images (y, x) and volumes (z, y, x) can be segmented. "
-            "To take it apart, right-click it in the layer list and choose Split Stack."
-        )
-    return shape
+    """Shape of an image layer without its colour axis."""
+    return tuple(int(side) for side in pixels_of(image).shape[: image.ndim])
 
 
 def shown_axes(layer: "napari.layers.Layer", dims: "Dims") -> tuple[int, int]:
@@ -53,10 +36,10 @@ def shown_axes(layer: "napari.layers.Layer", dims: "Dims") -> tuple[int, int]:
 def plane_in_view(image: "napari.layers.Image", dims: "Dims", shape: tuple[int, ...]) -> Plane:
     """The plane of an image that the canvas shows."""
     spans = shown_axes(image, dims)
-    # as napari slices a layer: where the hidden axes are cut does not depend on what the canvas shows of the others
-    point = np.array(dims.point[-image.ndim :], float)
-    point[list(spans)] = 0
-    return Plane.of(shape, spans, image.world_to_data(point))
+    hidden, matrix, offset = _hidden_axes(image, dims, spans)
+    position = np.zeros(image.ndim)
+    position[hidden] = matrix @ np.array(dims.point[-image.ndim :])[hidden] + offset
+    return Plane.of(shape, spans, position)
 
 
 def show_plane(image: "napari.layers.Image", dims: "Dims", plane: Plane) -> None:
@@ -65,12 +48,25 @@ def show_plane(image: "napari.layers.Image", dims: "Dims", plane: Plane) -> None
     if shown_axes(image, dims) != plane.spans:
         last = [first + axis for axis in plane.spans]
         dims.order = (*(axis for axis in dims.order if axis not in last), *last)
-    hidden = [axis for axis in range(image.ndim) if axis not in plane.spans]
-    matrix, offset = linear_map(image.world_to_data, image.ndim)
-    cut = np.array([plane.at[axis] for axis in hidden], float)
-    point = np.linalg.solve(matrix[np.ix_(hidden, hidden)], cut - offset[hidden])
-    for axis, place in zip(hidden, point, strict=True):
+    hidden, matrix, offset = _hidden_axes(image, dims, plane.spans)
+    position = np.array([plane.at[axis] for axis in hidden], float)
+    for axis, place in zip(hidden, np.linalg.solve(matrix, position - offset), strict=True):
         dims.set_point(first + axis, place)
+
+
+def _hidden_axes(
+    image: "napari.layers.Image", dims: "Dims", spans: tuple[int, int]
+) -> tuple[list[int], NDArray[np.float64], NDArray[np.float64]]:
+    """The axes that a view hides, and how the sliders' positions on them become positions in the image.
+
+    As napari cuts layers: what a rotation or shear would mix in from the axes in view is left out.
+    """
+    hidden = [axis for axis in range(image.ndim) if axis not in spans]
+    matrix, offset = linear_map(image.world_to_data, image.ndim)
+    if dims.units is not None:
+        # the viewer's units need not be the layer's
+        matrix *= [(1 * own).to(unit).m for own, unit in zip(dims.units[-image.ndim :], image.units, strict=True)]
+    return hidden, matrix[np.ix_(hidden, hidden)], offset[hidden]
 
 
 def linear_map(function: Callable[[Any], Any], ndim: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

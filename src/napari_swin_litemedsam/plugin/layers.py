@@ -51,11 +51,6 @@ class SessionLayers:
         What is segmented.
     predictor : LazyPredictor
         For the session.
-
-    Raises
-    ------
-    UnsupportedImageError
-        If the image has not two or three axes.
     """
 
     def __init__(self, viewer: "napari.Viewer", image: "napari.layers.Image", predictor: LazyPredictor):

@@ -34,7 +34,7 @@ class Plane:
     axis: int | None = None
 
     @classmethod
-    def of(cls, shape: Sequence[int], spans: Sequence[int], position: Sequence[float]) -> "Plane":
+    def of(cls, shape: Sequence[int], spans: Sequence[int], position: ArrayLike) -> "Plane":
         """The plane that spans two axes of an image and lies nearest to a position."""
         nearest = np.clip(np.rint(position), 0, np.array(shape) - 1)
         deep = [axis for axis, side in enumerate(shape) if axis not in spans and side > 1]

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from .edits import Edits
 from .help import HelpPopover
-from .images import UnsupportedImageError, show_plane
+from .images import show_plane
 from .intents import Intents
 from .keys import Keys
 from .layers import SessionLayers
@@ -181,12 +181,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self.panel.review_section.strip.show_current(plane.position if here else None)
 
     def _begin(self, image: "napari.layers.Image") -> None:
-        try:
-            layers = SessionLayers(self.viewer, image, self._predictor)
-        except UnsupportedImageError as error:
-            self.panel.show_range(1)
-            self._messages.warn(str(error))
-            return
+        layers = SessionLayers(self.viewer, image, self._predictor)
         layers.session.changed.connect(self._show_objects)
         self._work = self._works[image] = Work(layers, Edits(layers, self._runs.edited, self._messages.warn))
         if self._work.session.objects:
