@@ -1,5 +1,6 @@
 import pytest
-from placed import GEOMETRIES
+
+from scan_files import GEOMETRIES
 
 
 @pytest.fixture(params=GEOMETRIES.values(), ids=GEOMETRIES.keys())

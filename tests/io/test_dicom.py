@@ -2,59 +2,17 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from placed import GEOMETRIES, assert_same_place
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from napari_swin_litemedsam.geometry import Geometry
 from napari_swin_litemedsam.io import CaseError, dicom, files, read_scan, write_labels
 from napari_swin_litemedsam.io.dicom import find_series
-
-STUDY, FRAME = generate_uid(), generate_uid()
-VOLUME = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.int16)
-RIGHT_HANDED = {name: g for name, g in GEOMETRIES.items() if np.linalg.det(g.direction) > 0}
-
-
-def image(pixels, **fields):
-    """A file of one slice with all that a series and a segmentation need."""
-    data = pydicom.Dataset()
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
-    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    data.StudyInstanceUID, data.FrameOfReferenceUID, data.SeriesInstanceUID = STUDY, FRAME, "1.2.3"
-    data.PatientID, data.PatientName, data.PatientBirthDate, data.PatientSex = "7", "Nobody", "", ""
-    data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber, data.ReferringPhysicianName = ("",) * 5
-    data.Modality, data.SeriesNumber, data.SeriesDescription, data.InstanceNumber = "CT", 2, "Abdomen", 1
-    data.PixelSpacing, data.ImageOrientationPatient = [1, 1], [1, 0, 0, 0, 1, 0]
-    data.ImagePositionPatient = [0, 0, 0]
-    data.set_pixel_data(pixels, "RGB" if pixels.ndim == 3 else "MONOCHROME2", 8 * pixels.itemsize)
-    for name, value in fields.items():
-        if value is None:
-            delattr(data, name)
-        else:
-            setattr(data, name, value)
-    return data
+from scan_files import GEOMETRIES, RIGHT_HANDED, VOLUME, assert_same_place, dicom_image, save_series
 
 
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "scan").mkdir()
     return tmp_path / "scan"
-
-
-def save_series(folder, geometry=GEOMETRIES["straight"], volume=VOLUME, skip=(), name="IM", **fields):
-    """Slices under names that tell nothing of their order."""
-    direction = np.array(geometry.direction)[::-1]
-    for z in set(range(len(volume))) - set(skip):
-        values = {
-            "PixelSpacing": list(geometry.spacing[1:]),
-            "ImageOrientationPatient": [round(v, 12) for v in (*direction[:, 2], *direction[:, 1])],
-            "ImagePositionPatient": [round(v, 9) for v in geometry.to_world([z, 0, 0])[::-1]],
-            "InstanceNumber": 1,
-        }
-        image(volume[z], **values | fields).save_as(folder / f"{name}{z * 7919 % 101:03d}", enforce_file_format=True)
-    return folder
 
 
 def test_slices_are_sorted_by_their_place(folder):
@@ -99,11 +57,11 @@ def test_pictures_whose_lowest_value_is_white_are_turned_over(folder, dtype, whi
 
 def test_a_radiograph_has_no_slices(folder):
     nowhere = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None}
-    image(VOLUME[0], **nowhere, ImagerPixelSpacing=[0.2, 0.1]).save_as(folder / "a.dcm", enforce_file_format=True)
+    dicom_image(VOLUME[0], **nowhere, ImagerPixelSpacing=[0.2, 0.1]).save_as(folder / "a.dcm", enforce_file_format=True)
     scan = read_scan(folder / "a.dcm")
     np.testing.assert_array_equal(scan.array, VOLUME[0])
     assert scan.geometry == Geometry.make((0.2, 0.1))
-    image(np.zeros((4, 5, 3), np.uint8), **nowhere).save_as(folder / "a.dcm", enforce_file_format=True)
+    dicom_image(np.zeros((4, 5, 3), np.uint8), **nowhere).save_as(folder / "a.dcm", enforce_file_format=True)
     scan = read_scan(folder)
     assert scan.is_colour
     assert scan.array.shape == (4, 5, 3)
@@ -169,14 +127,14 @@ def test_series_that_are_no_volume_are_told(folder, options, message):
 )
 def test_a_slice_that_does_not_belong_is_told(folder, fields, message):
     save_series(folder)
-    image(VOLUME[0], **fields).save_as(folder / "other", enforce_file_format=True)
+    dicom_image(VOLUME[0], **fields).save_as(folder / "other", enforce_file_format=True)
     with pytest.raises(CaseError, match=message):
         read_scan(folder)
 
 
 def test_mixed_sizes_are_told(folder):
     save_series(folder)
-    image(VOLUME[0, :4], ImagePositionPatient=[0, 0, 9]).save_as(folder / "other", enforce_file_format=True)
+    dicom_image(VOLUME[0, :4], ImagePositionPatient=[0, 0, 9]).save_as(folder / "other", enforce_file_format=True)
     with pytest.raises(CaseError, match="differ in size: 5 of 6 x 7, 1 of 4 x 7"):
         read_scan(folder)
 

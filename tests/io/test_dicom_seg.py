@@ -2,10 +2,9 @@ import sys
 
 import numpy as np
 import pytest
-from placed import GEOMETRIES, assert_nothing_left
-from test_dicom import RIGHT_HANDED, save_series
 
 from napari_swin_litemedsam.io import Segment, read_scan, write_labels
+from scan_files import GEOMETRIES, RIGHT_HANDED, assert_nothing_left, save_series
 
 highdicom = pytest.importorskip("highdicom")
 

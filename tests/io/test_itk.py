@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from placed import GEOMETRIES, itk_image
 
 from napari_swin_litemedsam.io import CaseError, Segment, itk, read_labels, read_scan, read_segments, write_labels
+from scan_files import GEOMETRIES, itk_image
 
 ARRAY = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
 

@@ -4,10 +4,10 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from placed import GEOMETRIES, assert_same_place, itk_image
 
 from napari_swin_litemedsam.geometry import Geometry
 from napari_swin_litemedsam.io import CaseError, files, read_scan, write_labels
+from scan_files import GEOMETRIES, assert_same_place, itk_image
 
 ARRAY = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
 

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from placed import GEOMETRIES, assert_nothing_left, assert_same_place, itk_image
 
 from napari_swin_litemedsam.geometry import Geometry
 from napari_swin_litemedsam.io import CaseError, Segment, read_labels, read_scan, read_segments, write_labels
+from scan_files import GEOMETRIES, assert_nothing_left, assert_same_place, itk_image
 
 PLACED = (".nii.gz", ".nii", ".nrrd", ".mha")
 SEGMENTS = [Segment(1, "Leber, ä=1: x", "#12ab9f"), Segment(300, "kidney", "#ffffff")]

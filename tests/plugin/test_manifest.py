@@ -13,7 +13,10 @@ def test_contributes_what_it_promises():
     assert [widget.display_name for widget in contributions.widgets] == ["Segment from boxes"]
     assert [item.command for item in contributions.menus["napari/layers/segment"]] == ["napari-swin-litemedsam.segment"]
     assert len(contributions.sample_data) == 3
-    assert contributions.readers[0].filename_patterns == ["*.npz"]
+    (reader,) = contributions.readers
+    assert {"*.nii.gz", "*.nrrd", "*.mha", "*.dcm", "*.npz"} <= set(reader.filename_patterns)
+    assert not {"*.png", "*.jpg", "*.tif"} & set(reader.filename_patterns), "napari reads these itself"
+    assert reader.accepts_directories
     assert contributions.writers[0].layer_types == ["labels"]
 
 

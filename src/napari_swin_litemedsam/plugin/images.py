@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .grid import placement_of
 from .objects import Window
 from .planes import Plane
 
@@ -76,8 +77,8 @@ def linear_map(function: Callable[[Any], Any], ndim: int) -> tuple[NDArray[np.fl
 
 
 def geometry_of(image: "napari.layers.Image") -> dict[str, Any]:
-    """Everything that places a layer in the world, for another layer to lie in the same place."""
-    return {name: getattr(image, name) for name in GEOMETRY}
+    """Everything that places a layer in the world and its file, for another layer to lie in the same place."""
+    return {name: getattr(image, name) for name in GEOMETRY} | {"metadata": placement_of(image)}
 
 
 def window_of(image: "napari.layers.Image") -> Window:

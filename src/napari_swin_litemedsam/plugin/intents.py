@@ -139,6 +139,7 @@ class Intents:
         """Give an object a name."""
         if (work := self._chosen()) is not None:
             work.session.rename(id, name)
+            work.layers.show_names()
 
     def show_or_hide(self, id: int, shown: bool) -> None:
         """Show an object on the canvas, or do not."""

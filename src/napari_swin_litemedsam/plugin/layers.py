@@ -243,6 +243,16 @@ class SessionLayers:
             with self.changing():
                 self.boxes.features = {"object": np.array(ids, int)}
 
+    def show_names(self) -> None:
+        """Write the objects' names into the features of the masks, from where napari shows and we save them."""
+        if self.masks is None:
+            return
+        names = {item.id: item.name for item in self.session.objects.values() if item.name}
+        features = {"index": list(names), "name": list(names.values())}
+        if self.masks.features.to_dict("list") != features and (names or len(self.masks.features)):
+            with self.changing():
+                self.masks.features = features
+
     def colour_of(self, id: int) -> NDArray:
         """RGBA of an object's mask."""
         return np.asarray(palette().map(id))

@@ -1,35 +1,100 @@
-"""Opening cases of the challenge "Segment Anything in Medical Images on Laptop" in napari."""
+"""Opening scans, their labels, and cases of the challenge "Segment Anything in Medical Images on Laptop" in napari."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
-from ..io import Case, read_case
+from ..geometry import Scan
+from ..io import Case, Segment, itk, nifti, read_case, read_labels, read_scan, read_segments
+from ..io.dicom import SUFFIXES as DICOM
+from ..io.dicom import find_series, is_dicom, read_series
+from ..io.npz import case_scan
+from ..io.segments import stem_of, suffix_of
+from .grid import place
+from .series import choose_series
 
 LayerData = tuple[Any, dict[str, Any], str]
+NO_LAYER: Any = [(None,)]  # how a reader tells napari that all is well and there is nothing to show
+# how many files of a folder are looked at before it counts as none of DICOM
+_LOOKED_AT = 50
 
 
-def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """Offer to read an npz file that holds an image named ``imgs``; leave all others to other readers."""
-    if not isinstance(path, str) or not path.lower().endswith(".npz"):
-        return None
+def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Offer to read NIfTI, NRRD, MetaImage, DICOM files and folders, and npz files that hold an image ``imgs``."""
+    if not isinstance(path, str):
+        return read_slices if path and all(map(is_dicom, path)) else None
+    if Path(path).is_dir():
+        return read_folder if _holds_dicom(Path(path)) else None
+    suffix = suffix_of(path)
+    if suffix == ".npz":
+        return read_challenge if _holds_case(path) else None
+    return read_file if suffix in (*nifti.SUFFIXES, *itk.SUFFIXES, *DICOM) else None
+
+
+def _holds_case(path: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return read if "imgs.npy" in archive.namelist() else None
+            return "imgs.npy" in archive.namelist()
     except (OSError, zipfile.BadZipFile):
-        return None
+        return False
 
 
-def read(path: str) -> list[LayerData]:
+def _holds_dicom(folder: Path) -> bool:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return any(is_dicom(path) for path, _ in zip(files, range(_LOOKED_AT), strict=False))
+
+
+def read_file(path: str) -> list[LayerData]:
+    """Read a scan as an image layer; labels, known by their names of segments, as a labels layer."""
+    name = stem_of(path)
+    segments = [] if suffix_of(path) in DICOM else read_segments(path)
+    scan = read_scan(path)
+    if not segments:
+        return [image_layer(scan, name)]
+    labels, _ = read_labels(path)
+    array, options = place(Scan(labels, scan.geometry, scan.files))
+    return [(array, {"name": name} | segment_options(segments) | options, "labels")]
+
+
+def read_folder(path: str) -> list[LayerData]:
+    """Read the series of a DICOM folder that the user chooses if there are several, each as an image layer."""
+    chosen = choose_series(find_series(path))
+    layers = [image_layer(read_series(series.files), series.title.split(",")[0]) for series in chosen]
+    return layers or NO_LAYER
+
+
+def read_slices(paths: Sequence[str]) -> list[LayerData]:
+    """Read DICOM files, opened together, as one volume."""
+    return [image_layer(read_series(map(Path, paths)), Path(paths[0]).parent.name)]
+
+
+def read_challenge(path: str) -> list[LayerData]:
     """Read a case as an image layer and, where present, its boxes (shapes) and its labels."""
-    return case_layers(read_case(path), Path(path).stem)
+    return case_layers(read_case(path), Path(path).stem, path)
 
 
-def case_layers(case: Case, name: str) -> list[LayerData]:
+def image_layer(scan: Scan, name: str) -> LayerData:
+    """Lay a scan out as an image layer at its place in the world."""
+    array, options = place(scan)
+    return array, {"name": name, "rgb": scan.is_colour, **options}, "image"
+
+
+def segment_options(segments: Sequence[Segment]) -> dict[str, Any]:
+    """Names and colours of a labels layer; napari shows the name of the label under the mouse."""
+    colours: dict[Any, Any] = {None: "gray", 0: "transparent"}
+    colours.update({segment.id: segment.colour for segment in segments})
+    return {
+        "colormap": DirectLabelColormap(color_dict=colours),
+        "features": {"index": [item.id for item in segments], "name": [item.name for item in segments]},
+    }
+
+
+def case_layers(case: Case, name: str, path: str = "") -> list[LayerData]:
     """Lay a case out as napari layers.
 
     Parameters
@@ -38,18 +103,24 @@ def case_layers(case: Case, name: str) -> list[LayerData]:
         What the file holds.
     name : str
         Of the image layer; the others' names start with it.
+    path : str
+        The file.
     """
-    geometry: dict[str, Any] = {}
-    spatial = case.image.ndim if case.is_volume else 2
-    if case.spacing is not None and len(case.spacing) >= spatial:
-        # the challenge stores spacing as SimpleITK gives it: x, y, z
-        geometry = {"scale": tuple(case.spacing[:spatial][::-1]), "units": ("mm",) * spatial}
-    rgb = case.image.ndim == 3 and not case.is_volume
-    layers: list[LayerData] = [(case.image, {"name": name, "rgb": rgb, **geometry}, "image")]
+    scan = case_scan(path, case)
+    image = image_layer(scan, name)
+    geometry: dict[str, Any] = {key: image[1][key] for key in ("scale", "units") if key in image[1]}
+    layers = [image]
     if case.truth is not None:
-        layers.append((case.truth.astype(np.int32), {"name": f"{name} truth", "visible": False, **geometry}, "labels"))
+        options: dict[str, Any] = {
+            "name": f"{name} truth",
+            "visible": False,
+            "metadata": image[1]["metadata"],
+            **geometry,
+        }
+        layers.append((case.truth.astype(np.int32), options, "labels"))
     if case.boxes is not None:
-        layers.append((_rectangles(case.boxes), _box_options(name, spatial) | geometry, "shapes"))
+        ndim = 2 + scan.is_volume
+        layers.append((_rectangles(case.boxes), _box_options(name, ndim) | geometry, "shapes"))
     return layers
 
 

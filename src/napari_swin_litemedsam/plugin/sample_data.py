@@ -33,7 +33,7 @@ def _sample(key: str, name: str) -> list[LayerData]:
         case = read_case(path)
     image, options, kind = case_layers(case, name)[0]
     # a box that fits the object, for the demo and for trying things out
-    options["metadata"] = {"credit": _CREDITS[key], **_example_box(case)}
+    options["metadata"] |= {"credit": _CREDITS[key], **_example_box(case)}
     return [(image, options, kind)]
 
 

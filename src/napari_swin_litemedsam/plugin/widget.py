@@ -252,6 +252,7 @@ class SwinLiteMedSAMWidget(QWidget):
         for layer in work.layers.own():
             self._keys.bind(layer)
         session, item = work.session, work.session.current_object
+        work.layers.show_names()
         work.hidden &= session.objects.keys()
         if work.hidden:
             show_all_but(work.layers, work.hidden)

@@ -1,31 +1,67 @@
-"""Saving a labels layer as the challenge's segmentation file."""
+"""Saving a labels layer with exactly the geometry of the scan that it was drawn on."""
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..io import write_segmentation
+from .. import io
+from ..io.scans import LABEL_SUFFIXES
+from ..io.segments import suffix_of
+from .grid import restore
+
+_DEFAULT = ".nii.gz"
 
 
 def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Write a labels layer as array ``segs`` of an npz file.
+    """Write a labels layer in the format that the file's ending tells.
 
     Parameters
     ----------
     path : str
-        The file; ``.npz`` is added if it is missing.
+        The file, ``.nii.gz``, ``.nii``, ``.seg.nrrd``, ``.nrrd``, ``.mha``, ``.npz`` or, of a DICOM series, ``.dcm``;
+        ``.nii.gz`` is added if it has no such ending.
     data : array
         Label ids in 0..65535.
     meta : dict
-        The layer's attributes, of which the format keeps none.
+        The layer's attributes: its place, its colours, and in ``features`` the names of ids.
 
     Returns
     -------
     list of str
-        The one file that was written.
+        The files that were written.
+
+    Raises
+    ------
+    RuntimeError
+        If the format cannot hold these labels.
+    OSError
+        If the file cannot be written; the old one is whole then.
     """
     path = str(path)
-    if not path.lower().endswith(".npz"):
-        path += ".npz"
-    write_segmentation(path, np.asarray(data))
-    return [path]
+    if suffix_of(path) not in LABEL_SUFFIXES:
+        path += _DEFAULT
+    try:
+        labels, geometry, files = restore(np.asarray(data), meta)
+        written = io.write_labels(path, labels, geometry, segments_of(labels, meta), files)
+    except ValueError as error:
+        # napari takes a ValueError for a writer that does not exist, and keeps its words to itself
+        raise RuntimeError(str(error)) from error
+    return [str(file) for file in written]
+
+
+def segments_of(labels: NDArray, meta: dict[str, Any]) -> list[io.Segment]:
+    """Names and colours of the ids that a labels layer holds; none if the user has named none of them."""
+    features = meta.get("features", {})
+    if "index" not in features or "name" not in features:
+        return []
+    names = {int(id): str(name) for id, name in zip(features["index"], features["name"], strict=True) if name}
+    ids = [int(id) for id in np.unique(labels) if id > 0]
+    if not any(id in names for id in ids):
+        return []
+    colours = meta["colormap"].map(np.array(ids))
+    return [
+        # what is hidden is transparent and has no colour to save
+        io.Segment.of_rgb(id, names.get(id, ""), colour[:3]) if colour[3] else io.Segment(id, names.get(id, ""))
+        for id, colour in zip(ids, colours, strict=True)
+    ]
