@@ -81,9 +81,12 @@ def _read_pillow(path: Path, as_labels: bool) -> tuple[NDArray, bool]:
 
 
 def _read_tiff(path: Path) -> tuple[NDArray, bool]:
-    from tifffile import TiffFile, TiffFileError
+    from tifffile import TiffFile
 
-    with telling(path, TiffFileError, KeyError, IndexError, TypeError, RuntimeError), TiffFile(path) as file:
+    # tifffile and its decoders raise whatever their depths raise
+    with telling(path, Exception), TiffFile(path) as file:
+        # counting the pages finds a chain of them that bites its tail; walking along it would not end
+        len(file.pages)
         series = file.series[0]
         axes, shape = series.axes, series.shape
         if series.dtype is None or series.dtype.kind not in "buif":
