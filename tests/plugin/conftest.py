@@ -109,7 +109,7 @@ def settle(qtbot):
     """Wait until every object of a widget has an answer and nothing runs."""
 
     def wait(widget):
-        qtbot.waitUntil(lambda: not widget.busy, timeout=10000)
+        qtbot.waitUntil(lambda: not widget.busy, timeout=60000)
 
     return wait
 

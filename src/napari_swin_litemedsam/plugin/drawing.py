@@ -68,8 +68,6 @@ def _mask_on(item: BoxObject, plane: Plane, shape: tuple[int, ...]) -> Mask | No
     mask = np.zeros(shape, bool)
     for own, patch in masks:
         patch.paint_across(own, mask, plane, True)
-    for own, hand in _meeting(item.hand, plane):
-        hand.removed.paint_across(own, mask, plane, False)
     return mask
 
 
@@ -83,7 +81,7 @@ def read_masks(
     labels : array of int
         ``(H, W)``, as `draw_masks` has drawn it and the user changed it.
     objects, plane
-        As in `draw_masks`.
+        As in `draw_masks`; only objects whose masks lie on such planes are read.
     reverted : bool
         Whether the user has taken strokes back: pixels that are as the model drew them count as not painted on.
 
@@ -100,7 +98,9 @@ def read_masks(
     result = {}
     nothing = np.zeros(labels.shape, bool)
     for item in objects:
-        mask = _mask_on(item, plane, labels.shape)
+        if not (item.plane == plane or item.plane.joins(plane)):
+            continue
+        mask = item.masks[plane].full() if plane in item.masks else None
         gained = changed & (labels == item.id)
         # what lies below another object is erased with it
         lost = nothing if mask is None else changed & (labels != item.id) & mask

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .images import GEOMETRY, pixels_of, plane_in_view, shown_axes, spatial_shape
 from .layers import SessionLayers
 from .objects import Change
+from .painting import Painting
 from .planes import Box, Plane
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
@@ -33,6 +34,7 @@ class Edits:
         self._connected: list[tuple[Any, Callable]] = []
         self._listening_to: set[Any] = set()
         self._strokes: set[Plane] = set()
+        self._painting = Painting(layers, self.plane_in_view, on_edit, warn)
         self._connect(self.session.changed, self._session_changed)
         self._connect(layers.boxes.events.data, self._boxes_changed)
         self._connect(layers.boxes.selected_data.events.items_changed, self._box_selected)
@@ -63,8 +65,8 @@ class Edits:
         return self.session.redo()
 
     def listen(self) -> None:
-        """Listen to the points and the scribble too, once they exist."""
-        points, scribble = self.layers.points, self.layers.scribble
+        """Listen to the points, the scribble and the masks too, once they exist."""
+        points, scribble, masks = self.layers.points, self.layers.scribble, self.layers.masks
         if points is not None and points not in self._listening_to:
             self._connect(points.events.data, self._points_changed)
             self._listening_to.add(points)
@@ -74,13 +76,24 @@ class Edits:
             self._connect(scribble.events.set_data, self._undone)
             self._connect(scribble.events.selected_label, self._label_chosen)
             self._listening_to.add(scribble)
+        if masks is not None and masks not in self._listening_to:
+            # before napari's own, which draws
+            masks.mouse_drag_callbacks.insert(0, self._painting.drag)
+            self._connect(masks.events.paint, self._painting.painted)
+            self._connect(masks.events.set_data, self._painting.undone)
+            self._connect(masks.events.selected_label, self._label_chosen)
+            self._listening_to.add(masks)
 
     def _take_over(self) -> None:
         """Make objects of boxes from before; their points and scribbles count as the user's."""
+        masks = self.layers.masks
         with self.session.together():
             self.read_boxes()
+            if masks is not None:
+                self.session.adopt_masks(np.asarray(masks.data))
+            self.read_points()
             for item in list(self.session.objects.values()):
-                self.read_prompts(item.plane)
+                self._read_scribble(item.plane)
         self.session.history.clear()
 
     def stop(self) -> None:
@@ -88,6 +101,9 @@ class Edits:
         for event, slot in self._connected:
             event.disconnect(slot)
         self._connected.clear()
+        for layer in self._listening_to:
+            if self._painting.drag in layer.mouse_drag_callbacks:
+                layer.mouse_drag_callbacks.remove(self._painting.drag)
 
     # ---- the image
 
@@ -184,6 +200,7 @@ class Edits:
 
     def catch_up(self) -> None:
         """Bring the session up to date with the strokes since the last time."""
+        self._painting.catch_up()
         strokes, self._strokes = self._strokes, set()
         edited = [self._read_scribble(plane) for plane in strokes]
         if edited and not any(edited):
@@ -203,13 +220,14 @@ class Edits:
             self._warn(f"No box has the label {label}, so this stroke belongs to none. Choose an object in the table.")
 
     def _label_chosen(self, event: Any = None) -> None:
-        if not self.layers.quiet and self.layers.scribble is not None:
-            self.select(int(self.layers.scribble.selected_label))
+        if not self.layers.quiet:
+            self.select(int(event.source.selected_label))
 
     def read_prompts(self, plane: Plane) -> None:
-        """Bring the session up to date with the prompts on a plane, also amid a stroke or a drag."""
+        """Bring the session up to date with the prompts and masks on a plane, also amid a stroke or a drag."""
         self.read_points()
         self._read_scribble(plane)
+        self._painting.read(plane)
 
     # ---- the current object
 

@@ -209,8 +209,9 @@ class SessionLayers:
         """Let new points and strokes belong to the session's current object."""
         id = self.session.current or 0
         with self.changing():
-            if self.scribble is not None and id:
-                self.scribble.selected_label = id
+            for labels in (self.scribble, self.masks):
+                if labels is not None and id:
+                    labels.selected_label = id
             if self.points is not None:
                 self.points.feature_defaults = {"object": id, "kind": self.kind}
 

@@ -63,8 +63,14 @@ class Ledger:
         self.objects.update(ordered)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Make one step of all edits in the block, and tell of them at its end."""
+    def together(self, goes_on: bool = False) -> Iterator[None]:
+        """Make one step of all edits in the block, and tell of them at its end.
+
+        Parameters
+        ----------
+        goes_on : bool
+            Whether it is the rest of the last step, if that has the same name.
+        """
         if self._open is not None:
             yield
             return
@@ -74,14 +80,17 @@ class Ledger:
         finally:
             step, self._open = self._open, None
             if step.changes:
-                self._record(step)
+                self._record(step, goes_on)
                 self.tell(step.changes)
 
-    def _record(self, step: Step) -> None:
+    def _record(self, step: Step, goes_on: bool) -> None:
         last = self.history.last
-        # one drag of the mouse may come as many edits
-        goes_on = last is not None and (last.name, last.ids) == (step.name, step.ids)
-        if self._unanswered and goes_on and self.history.redo_name is None:
+        if last is None or last.name != step.name or self.history.redo_name is not None:
+            goes_on = False
+        elif self._unanswered and last.ids == step.ids:
+            # one drag of the mouse may come as many edits
+            goes_on = True
+        if goes_on:
             self.history.extend(last, step.changes)
         else:
             self.history.record(step.name, step.changes)
@@ -89,14 +98,14 @@ class Ledger:
     @contextmanager
     def step(self, name: str, id: int) -> Iterator[None]:
         """Record what the block does to an object, as a step or as a part of the open one."""
-        before = self._remembered(id)
-        waits = before.get((id, "state", None)) is State.WAITING
+        before, version = self._remembered(id), self._version(id)
+        waited = before.get((id, "state", None)) is State.WAITING
         with self.together():
             yield
             assert self._open is not None
             self._open.name = self._open.name or name
             self._open.add(differences(before, self._remembered(id)))
-            self._unanswered &= waits
+            self._unanswered &= waited and version != self._version(id)
 
     @contextmanager
     def consequence(self, step: Step | None, id: int) -> Iterator[None]:
@@ -106,6 +115,9 @@ class Ledger:
         changes = differences(before, self._remembered(id))
         self.history.extend(step, changes)
         self.tell(changes)
+
+    def _version(self, id: int) -> int | None:
+        return self.objects[id].version if id in self.objects else None
 
     def _remembered(self, id: int) -> dict:
         return self.objects[id].remembered() if id in self.objects else {}

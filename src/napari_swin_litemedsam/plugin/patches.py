@@ -98,6 +98,10 @@ class HandEdit:
     added: Patch
     removed: Patch
 
+    def __bool__(self) -> bool:
+        """Whether there is any such pixel."""
+        return bool(self.added) or bool(self.removed)
+
     @property
     def nbytes(self) -> int:
         """Memory of the pixels."""

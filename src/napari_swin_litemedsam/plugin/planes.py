@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,17 @@ class Plane:
         assert self.axis is not None, "an image without depth has one plane"
         return replace(self, at=(*self.at[: self.axis], position, *self.at[self.axis + 1 :]))
 
+    def parallels(self, where: Sequence[Any]) -> list["Plane"]:
+        """The parallel planes that meet a part of the image, a slice or an array of positions for each axis."""
+        hidden = [axis for axis, place in enumerate(self.at) if place is not None]
+        planes = []
+        for places in product(*(_places(where[axis]) for axis in hidden)):
+            at = list(self.at)
+            for axis, place in zip(hidden, places, strict=True):
+                at[axis] = place
+            planes.append(replace(self, at=tuple(at)))
+        return planes
+
     def joins(self, other: "Plane") -> bool:
         """Whether boxes can be carried from one to the other."""
         return self.axis is not None and self.axis == other.axis and self.moved(0) == other.moved(0)
@@ -86,6 +98,10 @@ class Plane:
         """Corners of a box, ``(4, ndim)``, as napari draws it."""
         y0, x0, y1, x1 = box
         return self.lift([[y0, x0], [y0, x1], [y1, x1], [y1, x0]])
+
+
+def _places(where: Any) -> list[int]:
+    return list(range(where.start, where.stop)) if isinstance(where, slice) else np.unique(where).tolist()
 
 
 class Stack:

@@ -204,6 +204,8 @@ class Runs(QObject):
         def accept(carried: Carried) -> None:
             nonlocal done
             done += 1
+            if carried.plane == work.edits.plane_in_view():
+                work.edits.read_prompts(carried.plane)
             if session.accept_step(carried) is not None and work in self._works:
                 self.reached.emit(work, carried.plane)
             self.progressed.emit(done, total)

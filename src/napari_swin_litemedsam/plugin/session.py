@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import find_objects
 
 from . import drawing
 from .carrying import track_of
@@ -287,6 +288,47 @@ class Session(Ledger):
             Ids of objects that were removed.
         """
         drawing.draw_masks(labels, self.objects.values(), plane, list(gone))
+
+    def read_masks(self, labels: NDArray, plane: Plane, reverted: bool = False) -> bool:
+        """Take what the user has painted on or erased from the masks of a plane; no later run changes these pixels.
+
+        Parameters
+        ----------
+        labels : array of int
+            ``(H, W)``, as `draw_masks` has drawn it and the user changed it.
+        plane : Plane
+            Where they lie.
+        reverted : bool
+            Whether the user has taken strokes back, so that pixels as the model drew them are the model's again.
+
+        Returns
+        -------
+        bool
+            Whether any mask differs.
+        """
+        edits = drawing.read_masks(labels, self.objects.values(), plane, reverted)
+        with self.together():
+            for id, edit in edits.items():
+                with self.step("paint mask", id):
+                    self.objects[id].recall("hand", plane, edit or None)
+        return bool(edits)
+
+    def adopt_masks(self, labels: NDArray) -> None:
+        """Take the masks of all objects, as the model's, from label ids of the whole image."""
+        for id, where in enumerate(find_objects(labels), start=1):
+            item = self.objects.get(id)
+            if item is None or where is None:
+                continue
+            with self.step("adopt mask", id):
+                for plane in item.plane.parallels(where):
+                    item.answer(plane, labels[plane.index] == id)
+
+    def forget_hand_edits(self, id: int) -> None:
+        """Give the pixels of an object that the user has painted or erased back to the model, on all its slices."""
+        item = self.objects[id]
+        with self.step("forget hand edits", id):
+            for plane in list(item.hand):
+                item.recall("hand", plane, None)
 
 
 def _given(item: BoxObject) -> Mask | bool:

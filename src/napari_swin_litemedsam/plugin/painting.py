@@ -1,0 +1,93 @@
+"""What the user paints and erases on the masks with napari's own tools, told to the session."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .layers import SessionLayers
+from .planes import Plane
+
+
+class Painting:
+    """Reads the layer of masks.
+
+    Parameters
+    ----------
+    layers : SessionLayers
+        Its own changes are left out.
+    in_view : callable
+        Returns the plane that the canvas shows.
+    on_stroke : callable
+        Called after a stroke; `catch_up` is to follow.
+    warn : callable
+        Gets messages for the user.
+    """
+
+    def __init__(
+        self,
+        layers: SessionLayers,
+        in_view: Callable[[], Plane],
+        on_stroke: Callable[[], None],
+        warn: Callable[[str], None],
+    ):
+        self.layers, self.session = layers, layers.session
+        self._in_view, self._on_stroke, self._warn = in_view, on_stroke, warn
+        self._strokes: set[Plane] = set()
+        self._across: set[Plane] = set()  # painted on in a view that does not show them
+        self._dragging = False
+        self._partly_read = False
+
+    def drag(self, layer: Any, event: Any) -> Iterator[None]:
+        """Take note of how long the mouse is down, as one of napari's callbacks."""
+        self._dragging = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self._dragging = False
+
+    def painted(self, event: Any) -> None:
+        """Take note of a stroke."""
+        if self.layers.quiet:
+            return
+        # napari tells of some strokes before they are in the data
+        planes = self._touched(event.value)
+        self._strokes |= planes
+        self._across |= planes - {self._in_view()}
+        self._on_stroke()
+
+    def undone(self, event: Any = None) -> None:
+        """Look whether napari's own undo or redo has changed the masks, which it tells in no other way."""
+        if not (self.layers.quiet or self._dragging or self._strokes):
+            self._read({self._in_view(), *self._across}, reverted=True)
+
+    def catch_up(self) -> None:
+        """Bring the session up to date with the strokes since the last time."""
+        strokes, self._strokes = self._strokes, set()
+        if strokes and not self._read(strokes):
+            self._warn_of_lost_stroke()
+
+    def read(self, plane: Plane) -> None:
+        """Bring the session up to date with a plane, also amid a stroke."""
+        self._read({plane})
+
+    def _read(self, planes: Iterable[Plane], reverted: bool = False) -> bool:
+        masks = self.layers.masks
+        if masks is None:
+            return False
+        with self.session.together(goes_on=self._partly_read):
+            edited = [self.session.read_masks(np.asarray(masks.data[p.index]), p, reverted) for p in planes]
+        if any(edited):
+            # the rest of the stroke belongs to the same step
+            self._partly_read = self._dragging
+        return any(edited)
+
+    def _touched(self, strokes: Iterable[Any]) -> set[Plane]:
+        """The planes, as the objects' masks lie on them, that strokes have met."""
+        own = {item.plane for item in self.session.objects.values()}
+        return {plane for where, *_ in strokes for item in own for plane in item.parallels(where)}
+
+    def _warn_of_lost_stroke(self) -> None:
+        label = 0 if self.layers.masks is None else int(self.layers.masks.selected_label)
+        if label and label not in self.session.objects:
+            self._warn(f"No object has the label {label}, so what you painted belongs to none.")
