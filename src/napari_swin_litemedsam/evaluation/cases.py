@@ -59,15 +59,20 @@ def counterpart(path: Path, name: PurePath, suffixes: tuple[str, ...] = LABEL_SU
     return None
 
 
-def read(path: Path, key: str) -> Labels:
-    """Read labels; of an npz file the array named `key`.
+def read_truth(path: Path) -> Labels:
+    """Read the labels to compare with; of an npz file ``gts`` or, as the plugin saves labels, ``segs``."""
+    return _read(path, ("gts", "segs"))
+
+
+def _read(path: Path, keys: tuple[str, ...]) -> Labels:
+    """Read labels; of an npz file the first of the named arrays that it holds.
 
     Raises
     ------
     CaseError
         If the file cannot be read or holds no labels.
     """
-    ids, spacing = read_case_labels(path, (key,)) if path.suffix.lower() == ".npz" else read_labels(path)
+    ids, spacing = read_case_labels(path, keys) if path.suffix.lower() == ".npz" else read_labels(path)
     return Labels(ids, spacing if spacing is not None and len(spacing) == ids.ndim else None)
 
 
@@ -79,7 +84,7 @@ def read_prediction(path: Path, truth: Labels) -> NDArray:
     CaseError
         If they cannot be read or have another shape.
     """
-    ids = read(path, "segs").ids
+    ids = _read(path, ("segs",)).ids
     if ids.shape != truth.ids.shape:
         raise CaseError(f"{path}: shape {ids.shape} instead of {truth.ids.shape}")
     return ids
@@ -93,7 +98,7 @@ def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tole
     CaseError
         If the truth cannot be read.
     """
-    truth = read(truth_path, "gts")
+    truth = read_truth(truth_path)
     case, modality = name.as_posix(), modality_of(truth_path)
     path = counterpart(Path(predictions), name)
     if path is None:

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path, PurePath
 
 from ..io.files import replacing
-from .cases import CaseError, counterpart, read, read_image, read_prediction
+from .cases import CaseError, counterpart, read_image, read_prediction, read_truth
 from .charts import box_plots, scatter
 from .pictures import PREDICTIONS, TRUTH, picture
 from .scores import ObjectScore
@@ -184,7 +184,7 @@ def _worst(
     for case in sorted(means, key=lambda case: means[case][1])[:WORST]:
         modality, dsc, nsd, _ = means[case]
         name = PurePath(case)
-        truth = read(truths[name], "gts")
+        truth = read_truth(truths[name])
         drawn = []
         for folder in predictions:
             try:
