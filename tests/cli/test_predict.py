@@ -3,8 +3,10 @@ import pytest
 from skimage.io import imread
 
 from napari_swin_litemedsam import Predictor, load_model
-from napari_swin_litemedsam.cli.predict import segment_case
+from napari_swin_litemedsam.cli._jobs import case_boxes
+from napari_swin_litemedsam.cli._segment import segment
 from napari_swin_litemedsam.io import read_case
+from napari_swin_litemedsam.io.npz import case_scan
 
 
 @pytest.fixture
@@ -20,6 +22,10 @@ def save(tmp_path):
 
 def grey(shape=(40, 60)):
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def segment_case(case, predictor):
+    return segment(case_scan("case.npz", case), case_boxes(case), predictor)
 
 
 def segs(path):
@@ -140,6 +146,12 @@ def test_the_output_must_be_a_folder(save, command, without_network, tmp_path):
     code, _, err = command("predict", path, "-o", tmp_path / "out")
     assert code == 2
     assert "must be a folder" in err[0]
+
+
+def test_challenge_images_are_windowed_already(save, box_filler):
+    image = grey((3, 40, 60)).astype(np.int16) * 9
+    segment_case(read_case(save("a.npz", imgs=image, boxes=[[2, 5, 0, 12, 9, 3]])), box_filler)
+    assert set(box_filler.windows) == {None}
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind"])

@@ -1,0 +1,162 @@
+"""What ``predict`` has to do: which inputs there are, where their boxes stand, and where the labels go."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import Scan
+from ..io import CaseError, Segment, dicom, itk, nifti, raster, read_case, read_scan
+from ..io.boxes import ScanBox, boxes_of, read_boxes
+from ..io.npz import Case, case_scan
+from ..io.scans import LABEL_SUFFIXES
+from ..io.segments import stem_of, suffix_of
+
+_SCANS = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES)
+# what labels of a scan are written as, if the user names a folder
+_WRITTEN_AS = {".nii": ".nii.gz", ".nrrd": ".seg.nrrd", ".nhdr": ".seg.nrrd", ".mhd": ".mha", ".jpg": ".png"}
+_WRITTEN_AS |= {".jpeg": ".png", ".dcm": ".nii.gz", ".dicom": ".nii.gz", "": ".nii.gz"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input, the file of its boxes (None if it holds them itself), and the file of its labels."""
+
+    path: Path
+    boxes: Path | None
+    target: Path
+
+    @property
+    def name(self) -> str:
+        """What the user knows the input by."""
+        return self.path.name if self.path.is_dir() else stem_of(self.path)
+
+    def read(self, series: int | None = None) -> tuple[Scan, list[ScanBox]]:
+        """Read the input and its boxes.
+
+        Raises
+        ------
+        CaseError
+            If one of them cannot be read, or has no boxes.
+        """
+        if self.boxes is None:
+            case = read_case(self.path)
+            return case_scan(self.path, case), case_boxes(case)
+        if not self.boxes.is_file():
+            raise CaseError(f"{self.path}: has no boxes; they are looked for in {self.boxes}")
+        scan = read_scan(self.path, series)
+        return scan, read_boxes(self.boxes, scan)
+
+
+def find_jobs(inputs: Sequence[Path], output: Path, boxes: Path | None = None) -> list[Job]:
+    """List what is to be done, inputs in folders sorted by name.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+        Files, and folders of them or of DICOM files.
+    output : Path
+        A folder or, for one input, a file.
+    boxes : Path, optional
+        The boxes file of one scan, or a folder with one for each.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to do, or if two results, or one and an input, would share a file.
+    """
+    paths: list[Path] = []
+    for path in inputs:
+        if not path.exists() and len(inputs) == 1:
+            raise CaseError(f"{path}: no such file or folder")
+        # one missing file among many is reported when its turn comes
+        paths += _inside(path, boxes) if path.is_dir() else [path]
+    if not any(path.exists() for path in paths):
+        raise CaseError(f"no npz files, scans with boxes or DICOM files found in {', '.join(map(str, inputs))}")
+    scans = [path for path in paths if suffix_of(path) != ".npz"]
+    if boxes is not None and not boxes.exists():
+        raise CaseError(f"{boxes}: no such file or folder")
+    if boxes is not None and boxes.is_file() and len(scans) != 1:
+        raise ValueError(f"{boxes}: one boxes file is for one scan, there are {len(scans)}; name a folder of them")
+    to_file = suffix_of(output) in LABEL_SUFFIXES and not output.is_dir()
+    if to_file and len(paths) > 1:
+        raise ValueError(f"{output}: the output of {len(paths)} inputs must be a folder")
+    if not to_file and output.exists() and not output.is_dir():
+        raise ValueError(f"{output}: the output must be a folder, or end in {', '.join(LABEL_SUFFIXES)}")
+    jobs = []
+    for path in paths:
+        own = None
+        if path in scans:
+            own = boxes if boxes is not None and boxes.is_file() else boxes_of(path, boxes)
+        jobs.append(Job(path, own, output if to_file else output / _target(path)))
+    _check_targets(jobs)
+    return jobs
+
+
+def _inside(folder: Path, boxes: Path | None) -> Iterator[Path]:
+    """The npz files of a folder and its scans that have boxes; without any, the folder itself if it holds DICOM."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    scans = [path for path in files if suffix_of(path) in _SCANS and _has_boxes(path, boxes)]
+    found = sorted([*scans, *(path for path in files if suffix_of(path) == ".npz")])
+    if not found and any(dicom.is_dicom(path) for path in folder.rglob("*") if path.is_file()):
+        found = [folder]
+    yield from found
+
+
+def _has_boxes(path: Path, boxes: Path | None) -> bool:
+    return boxes_of(path, boxes if boxes is not None and boxes.is_dir() else None).is_file()
+
+
+def _target(path: Path) -> str:
+    if path.is_dir():
+        return f"{path.resolve().name}.nii.gz"
+    suffix = suffix_of(path)
+    return path.name if suffix == ".npz" else f"{stem_of(path)}{_WRITTEN_AS.get(suffix, suffix)}"
+
+
+def _check_targets(jobs: Sequence[Job]) -> None:
+    targets: dict[Path, Path] = {}
+    for job in jobs:
+        other = targets.setdefault(job.target.resolve(), job.path)
+        if other is not job.path:
+            raise ValueError(f"{other} and {job.path} would be written to the same file")
+    for job in jobs:
+        if job.path.resolve() in targets:
+            raise ValueError(f"{job.path}: the result would replace its input; choose another output folder")
+
+
+def case_boxes(case: Case) -> list[ScanBox]:
+    """Boxes of a challenge file: in its order, the first with label 1.
+
+    Raises
+    ------
+    CaseError
+        If it has none, or a box covers no slice of the volume.
+    """
+    if case.boxes is None:
+        raise CaseError("holds no array 'boxes'")
+    # x_min, y_min, x_max, y_max -> y0, x0, y1, x1
+    corners = volume_boxes(case) if case.is_volume else case.boxes[:, [1, 0, 3, 2]]
+    return [ScanBox(Segment(number), box) for number, box in enumerate(corners, 1)]
+
+
+def volume_boxes(case: Case) -> NDArray[np.float64]:
+    """Boxes (z0, y0, x0, z1, y1, x1) with both ends included.
+
+    Raises
+    ------
+    CaseError
+        If a box covers no slice of the volume.
+    """
+    assert case.boxes is not None
+    corners = case.boxes.reshape(-1, 2, 3)
+    low, high = corners.min(axis=1)[:, ::-1], corners.max(axis=1)[:, ::-1].copy()
+    # the file's z_max is the slice after the last
+    high[:, 0] = np.minimum(np.ceil(high[:, 0]), len(case.image)) - 1
+    low[:, 0] = np.maximum(np.floor(low[:, 0]), 0)
+    empty = np.flatnonzero(low[:, 0] > high[:, 0])
+    if len(empty):
+        raise CaseError(f"box {empty[0] + 1} covers no slice of the volume: {case.boxes[empty[0]].tolist()}")
+    return np.hstack([low, high])
