@@ -1,5 +1,6 @@
 """Whole files of every format, and ways to damage them."""
 
+import gzip
 import io
 import pickle
 import struct
@@ -54,6 +55,20 @@ def damage(data: bytes, rng: np.random.Generator) -> bytes:
             other = int(rng.integers(0, max(len(changed), 1)))
             changed[at:at] = changed[other : other + int(rng.integers(1, 128))]
     return bytes(changed)
+
+
+def damage_inside(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change what is packed in a gzip or zip file, whose own checksums would reveal any damage to the outside."""
+    if data[:2] == b"\x1f\x8b":
+        return gzip.compress(damage(gzip.decompress(data), rng), mtime=0)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as after:
+        members = before.namelist()
+        chosen = members[rng.integers(len(members))]
+        for member in members:
+            content = before.read(member)
+            after.writestr(member, damage(content, rng) if member == chosen else content)
+    return packed.getvalue()
 
 
 @cache

@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from damage import damage, whole_files
+from damage import damage, damage_inside, whole_files
 
 LIMIT_SECONDS = 2
 LIMIT_TIMES = 10
@@ -72,7 +72,9 @@ def make(suffix, number, seed):
     """The damaged file of a number; the same for the same arguments."""
     rng = np.random.default_rng([seed, number, *suffix.encode()])
     originals = whole_files()[suffix]
-    return damage(originals[rng.integers(len(originals))], rng)
+    original = originals[rng.integers(len(originals))]
+    is_packed = original[:2] in (b"\x1f\x8b", b"PK")
+    return damage_inside(original, rng) if is_packed and rng.random() < 0.6 else damage(original, rng)
 
 
 def _peak():
@@ -152,9 +154,9 @@ def main():
             start = time.perf_counter()
             counts, found = run(suffix, -(-args.inputs // len(args.format)), args.seed, folder)
             faults += found
-            print(f"{suffix:<13}{dict(counts)} in {time.perf_counter() - start:.0f} s", flush=True)
-    for fault in faults:
-        print(fault)
+            print(
+                f"{suffix:<13}{dict(counts)} in {time.perf_counter() - start:.0f} s", *found, sep="\n    ", flush=True
+            )
     print(f"{len(faults)} faults")
     return 1 if faults else 0
 
