@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels, Points, Shapes
 from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import ArrayLike, NDArray
 
 from .images import geometry_of, linear_map, pixels_of, spatial_shape
@@ -119,21 +120,29 @@ class SessionLayers:
 
     def ensure(self) -> bool:
         """Add those of our layers that are missing, below the boxes; return whether any was."""
-        if self.masks is not None and self.scribble is not None and self.points is not None:
-            return False
+        added = False
+        while self.add_missing():
+            added = True
+        return added
+
+    def add_missing(self) -> bool:
+        """Add the first of our layers that is missing; return whether one was. To napari this is slow work."""
         name = self.image.name
         with self._keeping_selection():
             if self.masks is None:
                 self.masks = self._add_labels(f"{name} masks", opacity=0.4)
-            if self.scribble is None:
+            elif self.scribble is None:
                 self.scribble = self._add_labels(f"{name} scribble", opacity=1)
                 self.scribble.brush_size = max(2, round(2 * self._unit))
-            if self.points is None:
+            elif self.points is None:
                 self.points = self._add_points()
+            else:
+                return False
             self._move_boxes_up()
-        objects = self.session.objects.values()
-        planes = {plane for item in objects for plane in (item.plane, *item.masks)}
-        self.show(Change(frozenset(self.session.objects), frozenset(planes), False))
+        if self.scribble is not None and self.points is not None:
+            objects = self.session.objects.values()
+            planes = {plane for item in objects for plane in (item.plane, *item.masks)}
+            self.show(Change(frozenset(self.session.objects), frozenset(planes), False))
         return True
 
     def forget(self, layer: Any) -> None:
@@ -256,7 +265,7 @@ class SessionLayers:
 
     def colour_of(self, id: int) -> NDArray:
         """RGBA of an object's mask."""
-        return np.asarray(palette().map(id))
+        return _COLOURS[(id - 1) % len(_COLOURS)]
 
     def _show_boxes(self) -> None:
         """Bring the layer of boxes up to date, leaving shapes alone that stand for the boxes of their objects."""
@@ -335,6 +344,9 @@ class SessionLayers:
 
 def _rows_of(layer: Any, ids: list[int]) -> list[int]:
     return np.flatnonzero(np.isin(layer.features["object"].to_numpy(int), ids)).tolist()
+
+
+_COLOURS = transform_color(_PALETTE[1:])  # of the ids 1, 2, ..., and again from the first
 
 
 def palette() -> CyclicLabelColormap:

@@ -36,8 +36,15 @@ class Work:
 
     def ensure_layers(self) -> None:
         """Add the layers that the objects need and that are missing."""
-        if self.session.objects and self.layers.ensure():
+        while self.add_layer():
+            pass
+
+    def add_layer(self) -> bool:
+        """Add one of the layers that the objects need, if one is missing; return whether one was."""
+        added = bool(self.session.objects) and self.layers.add_missing()
+        if added:
             self.edits.listen()
+        return added
 
 
 class Runs(QObject):
@@ -70,11 +77,14 @@ class Runs(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._next)
+        self._layer_timer = QTimer(self)
+        self._layer_timer.setSingleShot(True)
+        self._layer_timer.timeout.connect(self._add_layer)
 
     @property
     def busy(self) -> bool:
         """Whether something runs or is about to."""
-        return self._runner.busy or self._timer.isActive()
+        return self._runner.busy or self._timer.isActive() or self._layer_timer.isActive()
 
     @property
     def propagating(self) -> bool:
@@ -113,18 +123,29 @@ class Runs(QObject):
         """Stop what runs and start nothing any more."""
         self._closed = True
         self._timer.stop()
+        self._layer_timer.stop()
         self._runner.close()
 
     def _next(self) -> None:
         """Start what is to be done next, unless something runs: its end comes back here."""
-        if self._runner.busy or self._closed:
+        if self._closed:
             return
+        if not self._runner.busy:
+            self._start_next()
+        self._layer_timer.start()
+
+    def _add_layer(self) -> None:
+        """Add one missing layer a turn, while the model runs, since each of them keeps napari busy for a while."""
+        if not self._closed and any(work.add_layer() for work in self._works):
+            self.changed.emit()
+            self._layer_timer.start()
+
+    def _start_next(self) -> None:
         if self._loading is not None:
             loading, self._loading = self._loading, None
             self._load(*loading)
             return
         for work in self._works:
-            work.ensure_layers()
             work.edits.catch_up()
             request = work.session.next_request(window_of(work.layers.image))
             if request is not None:

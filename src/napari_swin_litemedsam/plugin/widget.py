@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ..predictor import Predictor
 
 
+SHOW_PAUSE = 200  # ms between two looks at the objects during a propagation
+
+
 class SwinLiteMedSAMWidget(QWidget):
     """Draw boxes on an image, see and edit what the model is given, and carry it through a volume.
 
@@ -72,12 +75,19 @@ class SwinLiteMedSAMWidget(QWidget):
         layout.addWidget(self.panel)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         # layers are not added inside the event that tells of another one
-        self._image_timer = QTimer(self)
-        self._image_timer.setSingleShot(True)
-        self._image_timer.timeout.connect(self._take_image)
+        self._image_timer = self._timer(0, self._take_image)
+        self._follow_timer = self._timer(0, self._follow)
+        self._show_timer = self._timer(SHOW_PAUSE, self._show_objects)
         self._connect()
         self._show_keys()
         self._take_image()
+
+    def _timer(self, delay: int, slot: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(delay)
+        timer.timeout.connect(slot)
+        return timer
 
     def _connect(self) -> None:
         panel, intents, runs = self.panel, self.intents, self._runs
@@ -98,7 +108,7 @@ class SwinLiteMedSAMWidget(QWidget):
         runs.changed.connect(self._show_objects)
         runs.exchanged.connect(self._model_exchanged)
         runs.progressed.connect(self._show_progress)
-        runs.reached.connect(self._follow)
+        runs.reached.connect(self._reached)
         self.viewer.layers.events.inserted.connect(self._layers_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.dims.events.order.connect(self._show_range)
@@ -182,7 +192,7 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _begin(self, image: "napari.layers.Image") -> None:
         layers = SessionLayers(self.viewer, image, self._predictor)
-        layers.session.changed.connect(self._show_objects)
+        layers.session.changed.connect(self._objects_changed)
         self._work = self._works[image] = Work(layers, Edits(layers, self._runs.edited, self._messages.warn))
         if self._work.session.objects:
             return
@@ -217,7 +227,13 @@ class SwinLiteMedSAMWidget(QWidget):
         self.panel.show_running(total > 0, total)
         self.panel.progress.setValue(done)
 
-    def _follow(self, work: Work, plane: Plane) -> None:
+    def _reached(self, work: Work, plane: Plane) -> None:
+        """Go along with a propagation, in a turn of the event loop of its own, since moving the view is slow work."""
+        self._to_show = work, plane
+        self._follow_timer.start()
+
+    def _follow(self) -> None:
+        work, plane = self._to_show
         if work is not self._work or not self.panel.follow.isChecked():
             return
         # whoever turns the view during the run wants to look at something else
@@ -227,7 +243,7 @@ class SwinLiteMedSAMWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether something runs or is about to."""
-        return self._runs.busy or self._image_timer.isActive()
+        return self._runs.busy or self._image_timer.isActive() or self._follow_timer.isActive()
 
     @property
     def failures(self) -> list[str]:
@@ -239,6 +255,13 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _show_keys(self) -> None:
         self.panel.show_keys(self._keys.by_action)
+
+    def _objects_changed(self) -> None:
+        """Show the objects; while steps of a propagation pour in, only now and then."""
+        if not self._runs.propagating:
+            self._show_objects()
+        elif not self._show_timer.isActive():
+            self._show_timer.start()
 
     def _show_objects(self) -> None:
         panel, work = self.panel, self._work
@@ -276,13 +299,15 @@ class SwinLiteMedSAMWidget(QWidget):
         if self._closed:
             return
         self._closed = True
+        for timer in (self._image_timer, self._follow_timer, self._show_timer):
+            timer.stop()
         self._runs.close()
         self.intents.close()
         self._keys.close()
         self.panel.window_section.show_image(None)
         for work in self._works.values():
             work.edits.stop()
-            work.session.changed.disconnect(self._show_objects)
+            work.session.changed.disconnect(self._objects_changed)
         self._works.clear()
         self._work = None
         self.viewer.layers.events.inserted.disconnect(self._layers_changed)

@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from threading import Semaphore
 from typing import Any, TypeVar
 
 from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.QtCore import QTimer
 
 T = TypeVar("T")
+_PATIENCE = 0.1  # seconds between two looks at whether the widget was closed
 _log = logging.getLogger(__name__)
 
 
@@ -47,11 +50,16 @@ class Runner:
         if self._closed:
             raise RuntimeError("this runner is closed")
         errors: list[Exception] = []
+        room = Semaphore()
 
         def work():
             # napari would show the traceback of what is raised here; the caller knows better what to tell the user
             try:
-                yield from steps()
+                for value in steps():
+                    # one value is shown while the next is found; more would keep the event loop from turning
+                    while not room.acquire(timeout=_PATIENCE) and not self._closed:
+                        pass
+                    yield value
             except Exception as error:
                 _log.info("a job failed", exc_info=True)
                 errors.append(error)
@@ -59,6 +67,8 @@ class Runner:
         def step(value: T) -> None:
             if not self._closed:
                 on_step(value)
+            # what `on_step` has left for the next turn of the event loop comes first
+            QTimer.singleShot(0, room.release)
 
         def end() -> None:
             self._worker = None
