@@ -124,6 +124,36 @@ def training_scribble(truth: Allowed, box: ArrayLike, rng: np.random.Generator) 
     return curve(truth, box, rng)
 
 
+def mask_prompts(mask: Allowed, seed: int = 0) -> tuple[Box, NDArray[np.float64], Allowed]:
+    """Box, points and scribble from a mask, as in training but for its tight box.
+
+    Parameters
+    ----------
+    mask : array of bool
+        ``(H, W)``, not empty.
+    seed : int
+        Other seeds draw other points and scribbles.
+
+    Returns
+    -------
+    box : array
+        (y0, x0, y1, x1).
+    points : array
+        ``(4, 2)`` (y, x), on the mask.
+    scribble : array of bool
+        ``(H, W)``, on the mask.
+    """
+    height, width = mask.shape
+    square = np.zeros((max(mask.shape),) * 2, bool)
+    square[:height, :width] = mask
+    box = bounding_box(mask)
+    rng = object_rng(box, seed)
+    points = training_points(square, box, rng)
+    # a quadrant without the object gets the box's centre, which may lie beside it
+    on_mask = mask[tuple(np.rint(points).astype(int).T)]
+    return box, points[on_mask], training_scribble(square, box, rng)[:height, :width]
+
+
 def jitter_box(box: ArrayLike, rng: np.random.Generator, size: int, most: float = 5) -> Box:
     """Grow a box by 0 to `most` pixels on each side, inside the frame (paper, section 4.2)."""
     y0, x0, y1, x1 = np.asarray(box, float)

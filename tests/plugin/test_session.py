@@ -234,3 +234,89 @@ class TestPropagation:
         session.edit_points(1, item.points[:1], [1])
         run(session)
         assert carry(session, 4, 4) == []
+
+
+class TestSwitches:
+    def test_points_and_scribble_can_be_left_out(self, session, predictor):
+        item = session.add_box(axial(1), BOX)
+        run(session)
+        session.edit_points(1, [[12, 22]], [1])
+        run(session)
+        session.switch_prompts(points=False, scribble=False)
+        run(session)
+        assert predictor.calls[-1]["points"].shape == (0, 2)
+        assert predictor.calls[-1]["scribble"] is False
+        assert item.points.tolist() == [[12, 22]]
+        session.switch_prompts(points=True)
+        run(session)
+        assert predictor.calls[-1]["points"].tolist() == [[12, 22]]
+        assert predictor.calls[-1]["scribble"] is False
+
+    def test_switching_to_the_same_runs_nothing(self, session):
+        session.add_box(axial(1), BOX)
+        run(session)
+        session.switch_prompts(points=True, scribble=True)
+        assert session.next_request(None) is None
+
+    def test_edits_collect_until_the_user_asks(self, session):
+        session.live = False
+        session.add_box(axial(1), BOX)
+        assert session.next_request(None) is None
+        session.ask()
+        run(session)
+        for x in (22, 23):
+            session.edit_points(1, [[12, x]], [1])
+        assert session.next_request(None) is None
+        session.undo()
+        assert session.objects[1].points.tolist() == [[12, 22]]
+        session.redo()
+        session.ask()
+        assert session.next_request(None).points.tolist() == [[12, 23]]
+
+    def test_reset_goes_back_to_the_first_prompts(self, session, predictor):
+        item = session.add_box(axial(1), BOX)
+        run(session)
+        first = item.points.copy()
+        session.regenerate(1)
+        run(session)
+        session.edit_points(1, [[12, 22]], [1])
+        run(session)
+        session.reset_prompts(1)
+        run(session)
+        assert predictor.calls[-1]["seed"] == 0
+        np.testing.assert_array_equal(item.points, first)
+        session.undo()
+        assert item.points.tolist() == [[12, 22]]
+
+
+class TestLabelsFromElsewhere:
+    @pytest.fixture
+    def labels(self):
+        labels = np.zeros((5, 48, 64), np.uint8)
+        labels[1:4, 10:31, 20:51] = 7
+        labels[2, 0, 0] = 3
+        return labels
+
+    def test_start_with_their_mask_and_prompts_on_it(self, session, labels, predictor):
+        item = session.add_label(labels, 7, axial(2))
+        assert item.box == BOX
+        assert item.masks.keys() == {axial(1), axial(2), axial(3)}
+        np.testing.assert_array_equal(item.masks[axial(2)].full(), labels[2] == 7)
+        assert len(item.points) == 4
+        assert labels[2][tuple(item.points.astype(int).T)].tolist() == [7] * 4
+        assert (labels[2][item.scribble.full()] == 7).all()
+        assert session.next_request(None) is None
+        assert not predictor.calls
+        session.edit_points(item.id, [*item.points, [20, 30]], [1, 1, 1, 1, 0])
+        run(session)
+        assert item.masks[axial(2)].full().sum() < 21 * 31
+        session.undo()
+        session.undo()
+        assert not session.objects
+
+    def test_that_do_not_fit_are_refused(self, session, labels):
+        with pytest.raises(ValueError, match="the image is"):
+            session.add_label(labels[0], 7, axial(2))
+        with pytest.raises(ValueError, match="label 7"):
+            session.add_label(labels, 7, axial(0))
+        assert not session.objects

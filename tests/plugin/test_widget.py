@@ -535,7 +535,7 @@ class TestTakingOver:
         draw(widget, (1, 1, 5, 5), plane=axial(2))
         draw(widget, plane=axial(2))
         settle(widget)
-        widget._work.layers.remove(1)
+        widget.intents.remove([1])
         viewer.layers["scan points"].add([[2, 20, 30]])
         settle(widget)
         names, points = [layer.name for layer in viewer.layers], viewer.layers["scan points"].data.copy()

@@ -137,12 +137,12 @@ class Edits:
             for vertices, id in zip(boxes.data, owners, strict=True):
                 plane, box = self._bounds(np.asarray(vertices))
                 # napari copies the features of the selected shape to a new one
-                if id not in session.objects or id in kept:
+                if id not in session.open_objects or id in kept:
                     kept.append(session.add_box(plane, box, 0 if id in kept else int(id)).id)
                 else:
                     kept.append(int(id))
                     session.move_box(int(id), plane, box)
-            for id in session.objects.keys() - set(kept):
+            for id in session.open_objects.keys() - set(kept):
                 session.remove(id)
             self.layers.set_owners(kept)
 
@@ -179,7 +179,7 @@ class Edits:
         owners = points.features["object"].to_numpy(int)
         labels = (points.features["kind"] != "negative").to_numpy(int)
         with self.session.together():
-            for item in self.session.objects.values():
+            for item in self.session.open_objects.values():
                 mine, here = owners == item.id, item.plane.holds(positions)
                 if (mine & ~here).any():
                     self._warn(f"Points of object {item.id} count only on its box's slice, {item.plane.position}.")

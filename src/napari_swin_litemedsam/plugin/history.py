@@ -102,7 +102,7 @@ class History:
             return {}
         step = self._done.pop()
         self._undone.append(step)
-        return {key: (after, before) for key, (before, after) in step.changes.items()}
+        return {key: (after, before) for key, (before, after) in reversed(step.changes.items())}
 
     def redo(self) -> Changes:
         """Do the step again that was undone last; answers as `undo`."""

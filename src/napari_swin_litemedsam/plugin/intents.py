@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from ..evaluation import Match
+    from .results import Ask, Rule
 
 WINDOW_PAUSE = 250  # ms without a change of the window before the model sees it
 _MODES = {
@@ -132,8 +133,10 @@ class Intents:
 
     def remove(self, ids: list[int]) -> None:
         """Remove objects."""
-        if (work := self._chosen()) is not None and ids:
-            work.layers.remove(ids)
+        if (work := self._chosen()) is not None:
+            with work.session.together():
+                for id in ids:
+                    work.session.remove(id)
 
     def rename(self, id: int, name: str) -> None:
         """Give an object a name."""
@@ -146,6 +149,16 @@ class Intents:
         if (work := self._chosen()) is not None:
             work.hidden = work.hidden - {id} if shown else work.hidden | {id}
             show_all_but(work.layers, work.hidden)
+
+    def commit(self, rule: "Rule | Ask" = "keep") -> None:
+        """Write the objects that are chosen in the table to the result, and get ready for the next box."""
+        if (work := self._chosen()) is None:
+            return
+        work.edits.catch_up()
+        if work.session.commit(self.panel.table.chosen_ids, rule):
+            self.use_tool("box")
+        else:
+            self._messages.warn("Nothing was committed: choose an object that has a mask.")
 
     def undo(self) -> None:
         """Take back the last step on the image; a propagation that goes on stops."""

@@ -62,6 +62,9 @@ class SessionLayers:
         self.points: Points | None = self._find(Points, "points", {"object", "kind"})
         self.scribble: Labels | None = self._find(Labels, "scribble")
         self.masks: Labels | None = self._find(Labels, "masks")
+        self.result: Labels | None = self._find(Labels, "result")
+        if self.result is not None:
+            self.session.adopt_result(np.asarray(self.result.data))
         self.carried: Shapes | None = self._find(Shapes, "carried boxes", {"object", "slice"})
         self.boxes: Shapes = self._find(Shapes, "boxes") or self._add_boxes()
         if "object" not in self.boxes.features:
@@ -115,7 +118,7 @@ class SessionLayers:
 
     def own(self) -> list[Any]:
         """Our layers that exist, from the bottom to the top."""
-        layers = (self.masks, self.scribble, self.points, self.carried, self.boxes)
+        layers = (self.result, self.masks, self.scribble, self.points, self.carried, self.boxes)
         return [layer for layer in layers if layer is not None]
 
     def ensure(self) -> bool:
@@ -147,7 +150,7 @@ class SessionLayers:
 
     def forget(self, layer: Any) -> None:
         """Note that one of our layers was removed from the viewer; `ensure` makes another."""
-        for name in ("points", "scribble", "masks", "carried"):
+        for name in ("points", "scribble", "masks", "carried", "result"):
             if getattr(self, name) == layer:
                 setattr(self, name, None)
 
@@ -169,6 +172,17 @@ class SessionLayers:
             **options,
             **geometry_of(self.image),
         )
+
+    def _add_result(self, labels: NDArray) -> Any:
+        with self._keeping_selection():
+            layer = self.viewer.add_labels(
+                labels, name=f"{self.image.name} result", colormap=palette(), opacity=0.6, **geometry_of(self.image)
+            )
+            self._move_boxes_up()
+        # below what is being worked on
+        layers = self.viewer.layers
+        layers.move(layers.index(layer), layers.index(self.image) + 1)
+        return layer
 
     def _add_points(self) -> Any:
         return self.viewer.add_points(
@@ -211,7 +225,9 @@ class SessionLayers:
                 self.session.draw_scribbles(self.scribble.data[plane.index], plane, change.ids)
             if self.masks is not None:
                 self.session.draw_masks(self.masks.data[plane.index], plane, change.ids)
-        self._refresh(self.scribble, self.masks)
+        if self.session.result is not None and self.result is None:
+            self.result = self._add_result(self.session.result)
+        self._refresh(self.scribble, self.masks, self.result)
         self.show_current()
 
     def show_current(self) -> None:
@@ -269,7 +285,7 @@ class SessionLayers:
 
     def _show_boxes(self) -> None:
         """Bring the layer of boxes up to date, leaving shapes alone that stand for the boxes of their objects."""
-        boxes, objects = self.boxes, self.session.objects
+        boxes, objects = self.boxes, self.session.open_objects
         owners = boxes.features["object"].to_numpy(int)
         shapes = dict(zip(owners.tolist(), boxes.data, strict=True))
         fitting = {id for id, shape in shapes.items() if id in objects and self._stands_for(shape, objects[id])}
@@ -291,7 +307,7 @@ class SessionLayers:
         return same and Plane.of(self.session.shape, plane.spans, (low + high) / 2) == plane
 
     def _show_points(self, id: int) -> None:
-        points, item = self.points, self.session.objects.get(id)
+        points, item = self.points, self.session.open_objects.get(id)
         if points is None:
             return
         positions = np.zeros((0, points.ndim)) if item is None else item.plane.lift(item.points)
@@ -313,7 +329,7 @@ class SessionLayers:
             points.face_color_cycle = _KIND_COLOURS
 
     def _show_carried_boxes(self, id: int) -> None:
-        item = self.session.objects.get(id)
+        item = self.session.open_objects.get(id)
         wanted = {} if item is None else {p.position: p.rectangle(box) for p, box in item.carried.items()}
         if item is not None:
             wanted.pop(item.plane.position, None)

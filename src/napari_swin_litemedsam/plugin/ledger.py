@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from psygnal import Signal
 
 from .history import Changes, History, Step, differences
-from .objects import BoxObject, Change, State
+from .objects import REMEMBERED, BoxObject, Change, State
 
 
 class Ledger:
@@ -21,6 +21,7 @@ class Ledger:
         self.objects: dict[int, BoxObject] = {}
         self.current: int | None = None
         self.history = History()
+        self.live = True  # whether edits are answered at once, or when the user says so
         self._open: Step | None = None
         self._unanswered = True
 
@@ -42,8 +43,10 @@ class Ledger:
                 self.objects[id] = BoxObject(id, changes[id, "plane", None][1], value)
         for (id, name, plane), (_, value) in changes.items():
             if id in self.objects:
-                self.objects[id].recall(name, plane, value)
                 self.current = id
+                if name in REMEMBERED:
+                    self.objects[id].recall(name, plane, value)
+        self.restore_others(changes)
         touched = {key[0] for key in changes}
         for item in self.objects.values():
             # what is still to come of a propagation would mix with what was before it
@@ -56,6 +59,14 @@ class Ledger:
         self._sort()
         self.tell(changes, waits=False)
         return True
+
+    def restore_others(self, changes: Changes) -> None:
+        """Bring back what is not a part of an object."""
+
+    def add(self, changes: Changes) -> None:
+        """Add changes of other things than objects to the open step."""
+        assert self._open is not None
+        self._open.add(changes)
 
     def _sort(self) -> None:
         ordered = sorted(self.objects.items())
@@ -87,7 +98,7 @@ class Ledger:
         last = self.history.last
         if last is None or last.name != step.name or self.history.redo_name is not None:
             goes_on = False
-        elif self._unanswered and last.ids == step.ids:
+        elif self.live and self._unanswered and last.ids == step.ids:
             # one drag of the mouse may come as many edits
             goes_on = True
         if goes_on:
@@ -127,7 +138,10 @@ class Ledger:
         ids = {key[0] for key in changes}
         present = [self.objects[id] for id in ids if id in self.objects]
         planes = {item.plane for item in present}
-        planes |= {plane for _, name, plane in changes if name in ("answers", "hand")}
+        planes |= {plane for _, name, plane in changes if name in ("answers", "hand", "result")}
+        for id, name, _ in changes:
+            if name == "committed" and id in self.objects:
+                planes.update(self.objects[id].masks)
         for (_, name, _), values in changes.items():
             if name == "plane":
                 planes.update(plane for plane in values if plane is not None)

@@ -56,6 +56,8 @@ class BoxObject:
     ious: dict[Plane, float] = field(default_factory=dict)  # as the model itself predicts
     state: State = State.WAITING
     message: str = ""
+    committed: bool = False
+    result_planes: frozenset[Plane] = frozenset()  # where the result has it
     answers: dict[Plane, Patch] = field(default_factory=dict)  # of the model
     hand: dict[Plane, HandEdit] = field(default_factory=dict)
     carried: dict[Plane, Box] = field(default_factory=dict)
@@ -78,9 +80,28 @@ class BoxObject:
         """Whether the user has changed points or scribble."""
         return self.points_edited or self.scribble_edited
 
+    @property
+    def settled(self) -> bool:
+        """Whether neither a run goes on nor one is waited for."""
+        return self.state in (State.DONE, State.FAILED)
+
+    @property
+    def stage(self) -> str:
+        """How far it is, for the user: a state, or what its masks come from."""
+        if self.committed:
+            return "committed"
+        if self.state is not State.DONE:
+            return str(self.state)
+        if self.hand:
+            return "edited"
+        if len(self.masks) > 1:
+            return "propagated"
+        return "edited" if self.edited else "previewed"
+
     def wait(self) -> None:
         """Ask for a new run; what is running becomes outdated."""
         self.outdate()
+        self.committed = False
         self.state = State.WAITING
         self.message = ""
 

@@ -84,10 +84,10 @@ class Painting:
 
     def _touched(self, strokes: Iterable[Any]) -> set[Plane]:
         """The planes, as the objects' masks lie on them, that strokes have met."""
-        own = {item.plane for item in self.session.objects.values()}
+        own = {item.plane for item in self.session.open_objects.values()}
         return {plane for where, *_ in strokes for item in own for plane in item.parallels(where)}
 
     def _warn_of_lost_stroke(self) -> None:
         label = 0 if self.layers.masks is None else int(self.layers.masks.selected_label)
-        if label and label not in self.session.objects:
+        if label and label not in self.session.open_objects:
             self._warn(f"No object has the label {label}, so what you painted belongs to none.")

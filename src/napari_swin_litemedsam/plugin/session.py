@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import find_objects
 
+from ..prompts import mask_prompts
 from . import drawing
 from .carrying import track_of
 from .history import Step
-from .ledger import Ledger
-from .objects import BoxObject, Carried, Request, State, Window
+from .objects import BoxObject, Carried, Change, Request, State, Window
 from .patches import Mask, Patch
 from .planes import Box, Plane, Stack
+from .results import Results
 
 if TYPE_CHECKING:
     from ..predictor import Prediction
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _names = (f"image {number}" for number in itertools.count())
 
 
-class Session(Ledger):
+class Session(Results):
     """The objects of one image.
 
     Parameters
@@ -43,10 +44,11 @@ class Session(Ledger):
     """
 
     def __init__(self, data: Any, shape: tuple[int, ...], predictor: "LazyPredictor"):
-        super().__init__()
+        super().__init__(shape)
         self.data = data
-        self.shape = tuple(shape)
         self.predictor = predictor
+        self.use_points = self.use_scribble = True
+        self._asked_for: set[int] = set()
         self._name = next(_names)
         self._propagation: Step | None = None
 
@@ -65,7 +67,7 @@ class Session(Ledger):
     def add_box(self, plane: Plane, box: Box, id: int = 0) -> BoxObject:
         """Make an object of a new box; it becomes the current one, with its old id if that is free."""
         if id <= 0 or id in self.objects:
-            id = max(self.objects, default=0) + 1
+            id = max(self.highest_id, *self.objects, 0) + 1
         with self.step("new box", id):
             self.objects[id] = BoxObject(id, plane, box)
             self.current = id
@@ -90,8 +92,9 @@ class Session(Ledger):
         return True
 
     def remove(self, id: int) -> BoxObject:
-        """Forget an object; return it."""
+        """Forget an object, and take it out of the result; return it."""
         with self.step("delete object", id):
+            self.erase_result(id)
             removed = self.objects.pop(id)
             if self.current == id:
                 self.current = max(self.objects, default=None)
@@ -125,11 +128,11 @@ class Session(Ledger):
 
     def draw_scribbles(self, labels: NDArray, plane: Plane, gone: Iterable[int] = ()) -> None:
         """Bring a plane of label ids up to date with all scribbles; ids that are of no object stay."""
-        drawing.draw_scribbles(labels, self.objects.values(), plane, list(gone))
+        drawing.draw_scribbles(labels, self.open_objects.values(), plane, list(gone))
 
     def read_scribbles(self, labels: NDArray, plane: Plane) -> bool:
         """Take what the user has painted on or erased from a plane; return whether any scribble differs."""
-        edited = drawing.read_scribbles(labels, self.objects.values(), plane)
+        edited = drawing.read_scribbles(labels, self.open_objects.values(), plane)
         with self.together():
             for id, scribble in edited.items():
                 self.edit_scribble(id, scribble)
@@ -143,6 +146,61 @@ class Session(Ledger):
             item.points_edited = item.scribble_edited = False
             item.wait()
 
+    def reset_prompts(self, id: int) -> None:
+        """Drop an object's prompts for the first ones that were drawn in its box."""
+        item = self.objects[id]
+        with self.step("reset prompts", id):
+            item.seed = 0
+            item.points_edited = item.scribble_edited = False
+            item.wait()
+
+    def switch_prompts(self, points: bool | None = None, scribble: bool | None = None) -> None:
+        """Let the model see points, or the scribble, or let it not; all open objects are run again.
+
+        The user's points and scribbles are kept while they are off.
+        """
+        before = self.use_points, self.use_scribble
+        self.use_points = self.use_points if points is None else points
+        self.use_scribble = self.use_scribble if scribble is None else scribble
+        if (self.use_points, self.use_scribble) != before:
+            for item in self.open_objects.values():
+                item.wait()
+            self.changed.emit(Change(frozenset(self.open_objects), frozenset(), bool(self.open_objects)))
+
+    def add_label(self, labels: NDArray, label: int, plane: Plane) -> BoxObject:
+        """Make an object of a mask made elsewhere, to correct it: it starts with that mask, and nothing is run.
+
+        Parameters
+        ----------
+        labels : array of int
+            Of the image's shape.
+        label : int
+            Which of them.
+        plane : Plane
+            Box, points and scribble are drawn from the mask here; masks of its neighbours are taken too.
+
+        Raises
+        ------
+        ValueError
+            If the shape is not the image's, or nothing on the plane has the label.
+        """
+        if labels.shape != self.shape:
+            raise ValueError(f"the labels are {labels.shape}, but the image is {self.shape}")
+        mask = labels[plane.index] == label
+        if label == 0 or not mask.any():
+            raise ValueError(f"nothing on this slice has the label {label}")
+        (y0, x0, y1, x1), points, scribble = mask_prompts(mask)
+        with self.together():
+            item = self.add_box(plane, (float(y0), float(x0), float(y1), float(x1)))
+            with self.step("new box", item.id):
+                item.points, item.point_labels, item.points_edited = points, np.ones(len(points), int), True
+                item.scribble, item.scribble_edited = Patch.cut(scribble), True
+                (where,) = find_objects((labels == label).view(np.uint8))
+                for other in plane.parallels(where):
+                    item.answer(other, labels[other.index] == label)
+                item.state = State.DONE
+        return item
+
     def image_changed(self, data: Any) -> None:
         """Read from `data` from now on, and reuse nothing that was computed of the old pixels."""
         self.data = data
@@ -150,22 +208,29 @@ class Session(Ledger):
 
     # ---- one object on its plane
 
+    def ask(self) -> None:
+        """Let all objects that wait be run, also if the session is not `live`."""
+        self._asked_for = {id for id, item in self.objects.items() if item.state is State.WAITING}
+        self.changed.emit(Change(frozenset(), frozenset(), bool(self._asked_for)))
+
     def next_request(self, window: Window) -> Request | None:
         """Take the waiting object that the user turned to last, or None."""
         waiting = [item for item in self.objects.values() if item.state is State.WAITING]
+        if not self.live:
+            waiting = [item for item in waiting if item.id in self._asked_for]
         if not waiting:
             return None
         item = next((item for item in waiting if item.id == self.current), waiting[0])
         item.state = State.RUNNING
+        self._asked_for.discard(item.id)
         return Request(
             item.id,
             item.version,
             item.plane,
             item.box,
             item.seed,
-            item.points if item.points_edited else None,
-            item.point_labels if item.points_edited else None,
-            _given(item) if item.scribble_edited else None,
+            *_given_points(item, self.use_points),
+            _given_scribble(item, self.use_scribble),
             window,
             (self._key(item.plane), item.plane.position),
         )
@@ -222,7 +287,7 @@ class Session(Ledger):
 
     def in_range(self, plane: Plane, first: int, last: int) -> list[BoxObject]:
         """The objects on the neighbours `first` to `last` of a plane."""
-        beside = (item for item in self.objects.values() if item.plane.joins(plane))
+        beside = (item for item in self.open_objects.values() if item.plane.joins(plane))
         return [item for item in beside if first <= (item.plane.position or 0) <= last]
 
     def carry(
@@ -287,7 +352,7 @@ class Session(Ledger):
         gone : iterable of int
             Ids of objects that were removed.
         """
-        drawing.draw_masks(labels, self.objects.values(), plane, list(gone))
+        drawing.draw_masks(labels, self.open_objects.values(), plane, list(gone))
 
     def read_masks(self, labels: NDArray, plane: Plane, reverted: bool = False) -> bool:
         """Take what the user has painted on or erased from the masks of a plane; no later run changes these pixels.
@@ -306,7 +371,7 @@ class Session(Ledger):
         bool
             Whether any mask differs.
         """
-        edits = drawing.read_masks(labels, self.objects.values(), plane, reverted)
+        edits = drawing.read_masks(labels, self.open_objects.values(), plane, reverted)
         with self.together():
             for id, edit in edits.items():
                 with self.step("paint mask", id):
@@ -331,8 +396,19 @@ class Session(Ledger):
                 item.recall("hand", plane, None)
 
 
-def _given(item: BoxObject) -> Mask | bool:
-    """The user's scribble; to the model an empty one is not the same as none."""
+def _given_points(item: BoxObject, use: bool) -> tuple[NDArray | None, NDArray | None]:
+    """The user's points, None to have some drawn, or none at all."""
+    if not use:
+        return np.zeros((0, 2)), np.zeros(0, int)
+    return (item.points, item.point_labels) if item.points_edited else (None, None)
+
+
+def _given_scribble(item: BoxObject, use: bool) -> Mask | bool | None:
+    """The user's scribble, None to have one drawn, or False for none; an empty one is none to the model."""
+    if not use:
+        return False
+    if not item.scribble_edited:
+        return None
     return item.scribble.full() if item.scribble else False
 
 

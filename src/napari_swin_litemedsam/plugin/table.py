@@ -8,7 +8,7 @@ from qtpy.QtCore import QItemSelectionModel, QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from .objects import BoxObject, State
+from .objects import BoxObject
 
 _COLUMNS = {
     "Object": "Label id, in the colour of the mask. Untick it to hide the object.",
@@ -105,7 +105,7 @@ class ObjectTable(QTableWidget):
                 item.name,
                 _slices(item),
                 "–" if item.iou is None else f"{item.iou:.2f}",
-                _state(item),
+                item.stage,
             )
             for column, text in enumerate(texts):
                 cell = self._cell(row, column)
@@ -165,14 +165,6 @@ def _slices(item: BoxObject) -> str:
         return "–"
     first, last = min(positions), max(positions)
     return str(first) if first == last else f"{first}–{last}"
-
-
-def _state(item: BoxObject) -> str:
-    if item.state is not State.DONE:
-        return str(item.state)
-    if len(item.masks) > 1:
-        return "propagated"
-    return "edited" if item.edited else "previewed"
 
 
 def _swatch(colour: NDArray) -> QIcon:

@@ -1,0 +1,153 @@
+"""The result, an array of label ids that only a commit, its undo and the user's own paint change."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .history import Changes
+from .ledger import Ledger
+from .objects import BoxObject
+from .planes import Plane
+
+Rule = Literal["keep", "overwrite"]
+Ask = Callable[[Collection[int]], Rule | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A part of a plane of label ids."""
+
+    top: int
+    left: int
+    pixels: NDArray
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the pixels."""
+        return self.pixels.nbytes
+
+    def of(self, labels: NDArray) -> NDArray:
+        """The same part of another plane, as a view."""
+        height, width = self.pixels.shape
+        return labels[self.top : self.top + height, self.left : self.left + width]
+
+
+class Results(Ledger):
+    """Objects and the result that they are committed to.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image without its colour axis.
+    """
+
+    def __init__(self, shape: tuple[int, ...]):
+        super().__init__()
+        self.shape = tuple(shape)
+        self.result: NDArray | None = None
+        self.highest_id = 0  # of labels that are of no object
+
+    def adopt_result(self, labels: NDArray) -> None:
+        """Commit to these labels, ``shape``, from now on; new objects get ids above them."""
+        self.result = labels
+        self.highest_id = int(labels.max(initial=0))
+
+    @property
+    def open_objects(self) -> dict[int, BoxObject]:
+        """The objects that are not committed: those with a box, prompts and a mask on the canvas."""
+        return {id: item for id, item in self.objects.items() if not item.committed}
+
+    def overlapping(self, ids: Iterable[int]) -> set[int]:
+        """Labels in the result that masks of these objects lie on."""
+        if self.result is None:
+            return set()
+        found: set[int] = set()
+        for item in (self.objects[id] for id in ids):
+            for plane, patch in item.masks.items():
+                found.update(np.unique(self.result[plane.index][patch.full()]).tolist())
+        return found - {0, *ids}
+
+    def commit(self, ids: Iterable[int], rule: Rule | Ask = "keep") -> list[int]:
+        """Write all masks of objects, on all their slices, to the result, under the objects' ids; one step.
+
+        Their boxes, prompts and masks leave the canvas, and no object is the current one any more.
+
+        Parameters
+        ----------
+        ids : iterable of int
+            Those without a mask, or waiting for one, are left out.
+        rule : {"keep", "overwrite"} or callable
+            Who gets pixels that have a label in the result already: "keep" leaves them, "overwrite" takes them. A
+            callable is asked only if there are such pixels; it gets their labels and returns one of the two, or
+            None to commit nothing.
+
+        Returns
+        -------
+        list of int
+            The ids that were committed.
+        """
+        ready = [id for id in ids if self.objects[id].masks and self.objects[id].settled]
+        if callable(rule):
+            others = self.overlapping(ready)
+            chosen = rule(others) if others else "keep"
+        else:
+            chosen = rule
+        if not ready or chosen is None:
+            return []
+        if self.result is None:
+            self.result = np.zeros(self.shape, np.uint16)
+        with self.together():
+            for id in ready:
+                with self.step("commit", id):
+                    self._write(self.objects[id], chosen)
+                    self.objects[id].committed = True
+                    # slices that a propagation has still to bring would come too late
+                    self.objects[id].outdate()
+            self.current = None
+        return ready
+
+    def reopen(self, id: int) -> None:
+        """Bring the box, prompts and masks of a committed object back; its labels stay until it is committed again."""
+        with self.step("edit again", id):
+            self.objects[id].committed = False
+            self.current = id
+
+    def erase_result(self, id: int) -> None:
+        """Take an object out of the result, as a part of an open step."""
+        for plane in self.objects[id].result_planes:
+            self._put(id, plane, np.zeros(tuple(self.shape[axis] for axis in plane.spans), bool), "keep")
+
+    def _write(self, item: BoxObject, rule: Rule) -> None:
+        stale = item.result_planes - item.masks.keys()
+        for plane, patch in item.masks.items():
+            self._put(item.id, plane, patch.full(), rule)
+        for plane in stale:
+            self._put(item.id, plane, np.zeros(tuple(self.shape[axis] for axis in plane.spans), bool), rule)
+        item.result_planes = frozenset(item.masks)
+
+    def _put(self, id: int, plane: Plane, mask: NDArray[np.bool_], rule: Rule) -> None:
+        assert self.result is not None
+        labels = self.result[plane.index]
+        # what has the label but did not come from a commit is somebody else's
+        own = labels == id if plane in self.objects[id].result_planes else np.zeros(labels.shape, bool)
+        after = np.where(own, 0, labels)
+        after[mask & (after == 0) if rule == "keep" else mask] = id
+        changed = after != labels
+        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+        if not len(rows):
+            return
+        top, left = int(rows[0]), int(columns[0])
+        part = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
+        self.add({(id, "result", plane): (Crop(top, left, labels[part].copy()), Crop(top, left, after[part].copy()))})
+        labels[part] = after[part]
+
+    def restore_others(self, changes: Changes) -> None:
+        """Bring the result back; pixels that the user has painted on since stay."""
+        for (_, name, plane), (was, becomes) in changes.items():
+            if name == "result" and self.result is not None:
+                labels = was.of(self.result[plane.index])
+                ours = (was.pixels != becomes.pixels) & (labels == was.pixels)
+                labels[ours] = becomes.pixels[ours]
