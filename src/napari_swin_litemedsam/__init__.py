@@ -13,7 +13,7 @@ except ImportError:  # a source tree that was never installed
 
 if TYPE_CHECKING:
     from .evaluation import dice, surface_dice
-    from .io import read_case, write_segmentation
+    from .io import read_case, read_labels, read_scan, write_labels, write_segmentation
     from .predictor import EmptyBoxError, Prediction, Predictor, load_model
     from .propagation import Step, count_steps, propagate, segment_volume
 
@@ -27,8 +27,11 @@ _HOMES = {
     "load_model": "predictor",
     "propagate": "propagation",
     "read_case": "io",
+    "read_labels": "io",
+    "read_scan": "io",
     "segment_volume": "propagation",
     "surface_dice": "evaluation",
+    "write_labels": "io",
     "write_segmentation": "io",
 }
 
@@ -43,8 +46,11 @@ __all__ = [
     "load_model",
     "propagate",
     "read_case",
+    "read_labels",
+    "read_scan",
     "segment_volume",
     "surface_dice",
+    "write_labels",
     "write_segmentation",
 ]
 

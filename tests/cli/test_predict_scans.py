@@ -63,7 +63,7 @@ def test_a_folder_gives_the_scans_that_have_boxes(save, command, tmp_path):
     save("b.nii.gz")
     code, said, err = command("predict", tmp_path, "-o", tmp_path / "out")
     assert (code, len(said), err) == (0, 1, [])
-    assert_nothing_left(tmp_path / "out", "a.nii.gz", "a.segments.json")
+    assert_nothing_left(tmp_path / "out", "a.nii.gz", "a.nii.gz.segments.json")
 
 
 def test_a_dicom_folder(command, tmp_path):
@@ -79,7 +79,7 @@ def test_a_dicom_folder(command, tmp_path):
     image = sitk.ReadImage(tmp_path / "out.nrrd")
     assert image.GetSpacing() == pytest.approx((0.3, 0.7, 5))
     code, _, _ = command("predict", tmp_path / "scan", "--series", 1, "-o", tmp_path / "labels")
-    assert_nothing_left(tmp_path / "labels", "scan.nii.gz", "scan.segments.json")
+    assert_nothing_left(tmp_path / "labels", "scan.nii.gz", "scan.nii.gz.segments.json")
 
 
 def test_pictures(command, tmp_path):
@@ -201,7 +201,7 @@ def test_ctrl_c_keeps_what_is_done(save, command, tmp_path, monkeypatch):
     assert code == 130
     assert err == ["interrupted; 1 of 3 cases are done"]
     assert len(said) == 1
-    assert_nothing_left(tmp_path / "out", "a.mha", "a.segments.json")
+    assert_nothing_left(tmp_path / "out", "a.mha", "a.mha.segments.json")
 
 
 def test_progress_is_counted_to_the_end(save, box_filler, tmp_path):

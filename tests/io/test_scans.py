@@ -92,14 +92,16 @@ def test_names_and_colours_travel(tmp_path, suffix):
     written = write_labels(tmp_path / f"x.y{suffix}", labels, segments=SEGMENTS)
     assert read_segments(written[0]) == SEGMENTS
     assert_nothing_left(tmp_path, *(path.name for path in written))
-    assert [path.name for path in written[1:]] == ([] if "nrrd" in suffix else ["x.y.segments.json"])
+    assert [path.name for path in written[1:]] == ([] if "nrrd" in suffix else [f"x.y{suffix}.segments.json"])
     np.testing.assert_array_equal(read_labels(written[0])[0], labels)
 
 
 def test_old_names_do_not_outlive_their_labels(tmp_path):
     write_labels(tmp_path / "x.mha", np.ones((3, 4), int), segments=SEGMENTS)
+    write_labels(tmp_path / "x.nii", np.ones((3, 4), int), segments=SEGMENTS)
     write_labels(tmp_path / "x.mha", np.ones((3, 4), int))
     assert read_segments(tmp_path / "x.mha") == []
+    assert read_segments(tmp_path / "x.nii") == SEGMENTS
 
 
 @pytest.mark.parametrize("suffix", PLACED)
@@ -184,7 +186,7 @@ def test_what_cannot_be_read_at_all(tmp_path, name):
     (tmp_path / "folder.nrrd").mkdir()
     (tmp_path / "notes.docx").write_text("no scan")
     (tmp_path / "bare").write_text("no scan")
-    with pytest.raises(CaseError, match=r"no such file|unknown kind"):
+    with pytest.raises(CaseError, match=r"no such file|unknown kind|no DICOM images"):
         read_scan(tmp_path / name)
 
 

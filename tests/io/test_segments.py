@@ -28,7 +28,7 @@ def test_impossible_segments_are_refused(arguments):
 
 def test_names_go_into_a_file_beside_the_labels(tmp_path):
     segments = [Segment(1, "Leber, größte"), Segment(9, "b", "#000000")]
-    assert write_sidecar(tmp_path / "a.nii.gz", segments) == tmp_path / "a.segments.json"
+    assert write_sidecar(tmp_path / "a.nii.gz", segments) == tmp_path / "a.nii.gz.segments.json"
     assert read_sidecar(tmp_path / "a.nii.gz") == segments
     assert read_sidecar(tmp_path / "b.nii.gz") == []
 

@@ -5,6 +5,7 @@ from napari.layers import Labels
 
 from napari_swin_litemedsam.io import Segment, read_labels, read_segments
 from napari_swin_litemedsam.plugin.images import geometry_of
+from napari_swin_litemedsam.plugin.planes import Plane
 from napari_swin_litemedsam.plugin.writer import write_labels
 from scan_files import GEOMETRIES, VOLUME, assert_same_place, itk_image, save_series
 
@@ -74,6 +75,30 @@ def test_names_and_colours_are_saved_once_there_is_a_name(tmp_path, viewer):
         layer.features = {}
         saved = layer.save(str(tmp_path / name), plugin=PLUGIN)
         assert read_segments(saved[0]) == []
+
+
+def test_a_mask_drawn_in_the_widget_is_saved_with_its_name_on_the_scans_grid(
+    tmp_path, viewer, open_widget, draw, settle
+):
+    geometry = GEOMETRIES["sagittal"]
+    array = np.zeros((4, 30, 40), np.int16)
+    array[:, 10:20, 10:20] = 99
+    sitk.WriteImage(itk_image(array, geometry), tmp_path / "scan.nii.gz")
+    viewer.open(str(tmp_path / "scan.nii.gz"), plugin=PLUGIN)
+    widget = open_widget()
+    # the third slice of the file: its axes (z, y, x) are the layer's (x, z, y)
+    draw(widget, (8, 9, 15, 21), Plane((None, None, 2), axis=2))
+    settle(widget)
+    widget.intents.rename(1, "meniscus")
+    (saved,) = viewer.layers["scan masks"].save(str(tmp_path / "masks.seg.nrrd"), plugin=PLUGIN)
+    image = sitk.ReadImage(saved)
+    assert_same_place(image, sitk.ReadImage(tmp_path / "scan.nii.gz"))
+    expected = np.zeros_like(array)
+    expected[2, 8:16, 9:22] = 1
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), expected)
+    place = geometry.to_world([2, 12, 15])[::-1]
+    assert image[image.TransformPhysicalPointToIndex(place.tolist())] == 1
+    assert image.GetMetaData("Segment0_Name") == "meniscus"
 
 
 def test_what_cannot_be_saved_leaves_the_old_file(tmp_path, viewer):

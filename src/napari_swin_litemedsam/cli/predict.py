@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..geometry import Scan
-from ..io import write_labels, write_segmentation
+from ..io import write_labels
 from ..io.boxes import segments_of
 from ._jobs import Job, find_jobs
 from ._model import add_model_options, load_predictor
@@ -114,11 +114,9 @@ def _do(job: Job, args: argparse.Namespace, predictor: Any) -> int:
         window = tuple(args.window)
     with tqdm(desc=job.name, unit="slice", leave=False, disable=None, file=sys.stderr) as bar:
         labels = segment(scan, boxes, predictor, window, options, args.range, _shown_by(bar))
-    if job.target.suffix.lower() == ".npz":
-        write_segmentation(job.target, labels)
-    else:
-        segments = segments_of(boxes) if job.boxes is not None else []
-        write_labels(job.target, labels, scan.geometry, segments, scan.files)
+    # the boxes of challenge files have no names
+    segments = [] if job.boxes is None else segments_of(boxes)
+    write_labels(job.target, labels, scan.geometry, segments, scan.files)
     if args.overlay:
         write_overlay(args.overlay / f"{job.name}.png", scan, labels, window)
     return len({box.segment.id for box in boxes})

@@ -72,7 +72,7 @@ def suffix_of(path: str | os.PathLike) -> str:
 
 def sidecar_of(path: str | os.PathLike) -> Path:
     """Where the names and colours of a label file stand."""
-    return Path(path).with_name(f"{stem_of(path)}.segments.json")
+    return Path(path).with_name(f"{Path(path).name}.segments.json")
 
 
 def read_sidecar(path: str | os.PathLike) -> list[Segment]:
