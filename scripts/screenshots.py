@@ -1,0 +1,158 @@
+"""Walk through the plugin as a user does and write the pictures of the documentation.
+
+xvfb-run -a -s "-screen 0 1400x1000x24" python scripts/screenshots.py docs/images
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import napari
+import numpy as np
+from napari.layers import Labels
+from PIL import Image
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+
+from napari_swin_litemedsam.plugin.demo import open_sample
+from napari_swin_litemedsam.plugin.sample_data import skin_lesion
+from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+
+SIZE = 1180, 860
+PATIENCE = 300  # seconds
+COLOURS = 128  # as many as tell the pictures from the originals to no eye, at a third of the size
+
+
+def wait(widget: SwinLiteMedSAMWidget, pause: float = 0.3) -> None:
+    """Let everything be answered and drawn."""
+    end = time.monotonic() + PATIENCE
+    still = time.monotonic() + pause
+    while time.monotonic() < still:
+        if widget.busy:
+            still = time.monotonic() + pause
+        if time.monotonic() > end:
+            raise TimeoutError("the model does not answer")
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def parent_of(widget: QWidget, kind: type) -> QWidget:
+    """The nearest widget of a kind that another one is in."""
+    while not isinstance(widget, kind):
+        widget = widget.parentWidget()
+    return widget
+
+
+def save(widget: SwinLiteMedSAMWidget, path: Path) -> None:
+    """Save a picture of the whole window."""
+    wait(widget)
+    pixels = widget.viewer.screenshot(canvas_only=False, flash=False)
+    write(pixels, path)
+
+
+def write(pixels: np.ndarray, path: Path) -> None:
+    """Save a picture with few colours."""
+    Image.fromarray(pixels[..., :3]).quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(path, path.stat().st_size // 1024, "kB")
+
+
+@contextmanager
+def opened(theme: str) -> Iterator[tuple[napari.Viewer, SwinLiteMedSAMWidget]]:
+    """The sample volume with a box drawn and answered."""
+    viewer = napari.Viewer()
+    try:
+        viewer.theme = theme
+        widget = open_sample(viewer)
+        arrange(widget)
+        wait(widget)
+        yield viewer, widget
+    finally:
+        viewer.close()
+
+
+def arrange(widget: SwinLiteMedSAMWidget, width: int = 330) -> None:
+    """Give the window the size of the pictures and the panel a width."""
+    widget.viewer.window.resize(*SIZE)
+    dock, window = parent_of(widget, QDockWidget), parent_of(widget, QMainWindow)
+    window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+    wait(widget, 0.1)
+    widget.viewer.reset_view()
+
+
+def fold(widget: SwinLiteMedSAMWidget, *names: str) -> None:
+    """Fold sections of the panel away, and unfold all others."""
+    for name, section in widget.panel.sections.items():
+        (section.collapse if name in names else section.expand)(animate=False)
+
+
+def tour_of_a_picture(folder: Path) -> None:
+    """A box on an RGB picture."""
+    viewer = napari.Viewer()
+    try:
+        data, options, _ = skin_lesion()[0]
+        viewer.add_image(data, **options)
+        widget = SwinLiteMedSAMWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Segment from boxes")
+        arrange(widget)
+        widget.panel.buttons["box"].click()
+        y0, x0, y1, x1 = options["metadata"]["box"]
+        viewer.layers.selection.active.add_rectangles([[y0, x0], [y0, x1], [y1, x1], [y1, x0]])
+        save(widget, folder / "picture.png")
+    finally:
+        viewer.close()
+
+
+def tour_of_a_volume(folder: Path) -> None:
+    """Correction, propagation and review."""
+    with opened("dark") as (viewer, widget):
+        fold(widget, "review")
+        save(widget, folder / "volume.png")
+        panel, work = widget.panel, widget._work
+        item = work.session.current_object
+        y0, x0, _, x1 = item.box
+        panel.buttons["negative"].click()
+        points = viewer.layers.selection.active
+        points.add(item.plane.lift([[y0 + 8, (x0 + x1) / 2]]))
+        save(widget, folder / "correction.png")
+        viewer.layers.selection.active = work.layers.boxes
+        panel.buttons["propagate"].click()
+        while not any(len(other.masks) > 6 for other in work.session.objects.values()):
+            QApplication.processEvents()
+            time.sleep(0.01)
+        write(viewer.screenshot(canvas_only=False, flash=False), folder / "propagation.png")
+        wait(widget)
+        first = work.layers.masks.data.copy()
+        panel.buttons["regenerate"].click()
+        wait(widget)
+        panel.buttons["propagate"].click()
+        wait(widget)
+        viewer.add_layer(Labels(first, name="first run", visible=False, scale=work.layers.image.scale))
+        viewer.layers.selection.active = work.layers.boxes
+        fold(widget, "window", "model", "draw")
+        panel.buttons["compare"].click()
+        wait(widget, 2)
+        panel.buttons["worst"].click()
+        save(widget, folder / "review.png")
+
+
+def tour_of_the_panel(folder: Path) -> None:
+    """The light theme, and the panel at its narrowest."""
+    with opened("light") as (_, widget):
+        fold(widget, "review")
+        save(widget, folder / "light.png")
+        fold(widget)
+        arrange(widget, 320)
+        parent_of(widget, QMainWindow).resize(SIZE[0], 1000)
+        wait(widget)
+        widget.panel.grab().save(str(folder / "panel.png"))
+        print("the panel is", widget.width(), "pixels wide")
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images")
+    target.mkdir(parents=True, exist_ok=True)
+    tour_of_a_picture(target)
+    tour_of_a_volume(target)
+    tour_of_the_panel(target)
