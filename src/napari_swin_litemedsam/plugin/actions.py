@@ -28,6 +28,14 @@ ACTIONS = {
     "undo": Action("Undo", "Take back the last edit, run, propagation or deletion.", "U"),
     "redo": Action("Redo", "Do again what was undone last.", "Shift-U"),
     "regenerate": Action("Regenerate prompts", "Draw other points and another scribble in the chosen box.", "Shift-N"),
+    "reset": Action("Reset prompts", "Go back to the first points and the first scribble of the chosen box."),
+    "run": Action("Run", "Run the model on everything that has changed, while Live is off.", "Shift-K"),
+    "commit": Action(
+        "Commit", "Move the chosen objects from the preview to the result, and get ready for the next box.", "Q"
+    ),
+    "correct": Action(
+        "Correct label", "Make an object of the reference's selected label, from the slice in view, to correct it."
+    ),
     "delete": Action("Delete", "Remove the chosen objects: their boxes, prompts and masks."),
     "propagate": Action("Propagate", "Carry all boxes through the volume, slice by slice, from where they are.", "G"),
     "cancel": Action("Cancel", "Stop after this slice; the slices that are done stay.", "Shift-G"),

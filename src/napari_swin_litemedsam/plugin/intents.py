@@ -1,9 +1,10 @@
 """What the user wants done to the chosen image: by buttons, keys, the table, or from a script."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtWidgets import QMessageBox
 
 from ..preprocessing import percentile_window
 from .actions import TOOLS
@@ -73,6 +74,8 @@ class Intents:
         """Do one of the `ACTIONS`."""
         if name in TOOLS:
             self.use_tool(name)
+        elif name == "run":
+            self.run_waiting()
         else:
             getattr(self, name)()
 
@@ -150,15 +153,57 @@ class Intents:
             work.hidden = work.hidden - {id} if shown else work.hidden | {id}
             show_all_but(work.layers, work.hidden)
 
-    def commit(self, rule: "Rule | Ask" = "keep") -> None:
+    def reset(self) -> None:
+        """Go back to the current object's first prompts."""
+        work = self._chosen()
+        if work is not None and (item := work.session.current_object) is not None:
+            work.session.reset_prompts(item.id)
+
+    def run_waiting(self) -> None:
+        """Run everything that waits, also while edits do not run at once."""
+        if (work := self._chosen()) is not None:
+            work.edits.catch_up()
+            work.session.ask()
+
+    def switch(self) -> None:
+        """Take over from the panel what the model sees, and whether edits run at once."""
+        if (work := self._chosen()) is not None:
+            panel = self.panel
+            work.session.live = panel.live.isChecked()
+            work.session.switch_prompts(panel.use_points.isChecked(), panel.use_scribble.isChecked())
+            self._runs.edited()
+
+    def commit(self) -> None:
         """Write the objects that are chosen in the table to the result, and get ready for the next box."""
         if (work := self._chosen()) is None:
             return
         work.edits.catch_up()
-        if work.session.commit(self.panel.table.chosen_ids, rule):
+        rules: dict[str, Rule | Ask] = {"keep": "keep", "overwrite": "overwrite", "ask": self._ask_rule}
+        if work.session.commit(self.panel.table.chosen_ids, rules[self.panel.overlap.currentText()]):
             self.use_tool("box")
         else:
             self._messages.warn("Nothing was committed: choose an object that has a mask.")
+
+    def _ask_rule(self, others: Collection[int]) -> "Rule | None":
+        """Ask the user what is to become of pixels that objects of the result have already."""
+        box = QMessageBox(self.panel)
+        box.setText(f"The masks lie on objects of the result: {', '.join(map(str, sorted(others)))}.")
+        keep = box.addButton("Keep them", QMessageBox.ButtonRole.AcceptRole)
+        overwrite = box.addButton("Overwrite them", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        return "keep" if box.clickedButton() is keep else "overwrite" if box.clickedButton() is overwrite else None
+
+    def correct(self) -> None:
+        """Make an object of the reference's selected label, from the plane in view."""
+        work, reference = self._chosen(), self._reference()
+        if work is None or reference is None:
+            return
+        try:
+            labels = np.asarray(pixels_of(reference))
+            work.session.add_label(labels, int(reference.selected_label), work.edits.plane_in_view())
+        except ValueError as error:
+            self._messages.fail(f"'{reference.name}'", error)
 
     def undo(self) -> None:
         """Take back the last step on the image; a propagation that goes on stops."""

@@ -1,8 +1,9 @@
 """The panel's controls and where they stand; what they do is decided in `widget`."""
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -22,6 +23,8 @@ from .table import ObjectTable
 from .window_section import WindowSection
 
 _NO_IMAGE = "there is no image to work on."
+_NO_REFERENCE = "there is no other layer of labels."
+OVERLAP = ("keep", "overwrite", "ask")
 _NO_OBJECT = "draw a box or choose an object first."
 
 
@@ -41,13 +44,19 @@ class Panel(QWidget):
         self.window_section = WindowSection()
         self.model_section = ModelSection()
         self.table = ObjectTable()
+        self.live = _check_box("Live", "Run the model at once after each edit; otherwise when Run is pressed.")
+        self.use_points = _check_box("Points", "Let the model see the points of all objects.")
+        self.use_scribble = _check_box("Scribble", "Let the model see the scribbles of all objects.")
+        self.overlap = QComboBox()
+        self.overlap.addItems(OVERLAP)
+        explain(self.overlap, "What happens to pixels of the result that other objects have already.")
         self.first = _spin_box("First slice to be segmented.")
         self.last = _spin_box("Last slice to be segmented.")
-        self.follow = QCheckBox("Show each slice")
-        explain(self.follow, "Let the viewer go along with the slices as they are segmented.")
-        self.follow.setChecked(True)
+        self.follow = _check_box("Show each slice", "Let the viewer go along with the slices as they are segmented.")
         self.progress = QProgressBar()
-        self.review_section = ReviewSection(references, self.buttons["worst"], self.buttons["compare"])
+        self.review_section = ReviewSection(
+            references, [self.buttons[name] for name in ("worst", "compare", "correct")]
+        )
         self.status = QLabel()
         self.status.setWordWrap(True)
         slices = row(QLabel("Slices"), self.first, QLabel("to"), self.last)
@@ -57,7 +66,7 @@ class Panel(QWidget):
             "window": Section("Window", self.window_section),
             "model": Section("Model", self.model_section),
             "draw": Section("Draw", self._tools()),
-            "objects": Section("Objects", column(self.table, row(self.buttons["regenerate"], self.buttons["delete"]))),
+            "objects": Section("Objects", self._objects()),
             "volume": Section("Through the volume", column(slices, self.follow, run, self.progress)),
             "review": Section("Review", self.review_section),
         }
@@ -79,7 +88,19 @@ class Panel(QWidget):
         tools.addWidget(self.buttons["box"], 0, 0, 1, 2)
         for place, name in enumerate((*TOOLS[1:], "undo", "redo")):
             tools.addWidget(self.buttons[name], 1 + place // 2, place % 2)
+        tools.addLayout(row(QLabel("The model sees"), self.use_points, self.use_scribble), 4, 0, 1, 2)
+        tools.addWidget(self.live, 5, 0)
+        tools.addWidget(self.buttons["run"], 5, 1)
         return tools
+
+    def _objects(self) -> QVBoxLayout:
+        buttons = self.buttons
+        return column(
+            self.table,
+            row(buttons["regenerate"], buttons["reset"]),
+            row(buttons["delete"], buttons["commit"]),
+            row(QLabel("On overlap"), self.overlap),
+        )
 
     def _arrange(self) -> None:
         inside = QWidget()
@@ -119,11 +140,20 @@ class Panel(QWidget):
 
     def enable(self, image: bool, objects: bool, reference: bool = False) -> None:
         """Enable what makes sense with an image, with an object chosen, and with a reference."""
-        for name in (*TOOLS, "regenerate", "delete", "worst", "compare"):
+        for name in (*TOOLS, "regenerate", "reset", "delete", "commit", "worst", "compare"):
             missing = "" if objects or name == "box" else _NO_OBJECT
             allow(self.buttons[name], missing if image else _NO_IMAGE)
         if objects and not reference:
-            allow(self.buttons["compare"], "there is no other layer of labels to compare with.")
+            allow(self.buttons["compare"], _NO_REFERENCE)
+        allow(self.buttons["correct"], "" if image and reference else _NO_REFERENCE)
+
+    def show_switches(self, live: bool, points: bool, scribble: bool) -> None:
+        """Show whether edits run at once, and what the model sees."""
+        for box, on in ((self.live, live), (self.use_points, points), (self.use_scribble, scribble)):
+            blocker = QSignalBlocker(box)
+            box.setChecked(on)
+            blocker.unblock()
+        allow(self.buttons["run"], "while Live is on, everything runs at once." if live else "")
 
     def show_history(self, undo: str | None, redo: str | None) -> None:
         """Offer undo and redo of steps with these names, or of none."""
@@ -134,6 +164,14 @@ class Panel(QWidget):
         """Name the keys of actions in the tooltips of their buttons."""
         for name, control in self.buttons.items():
             explain(control, tip_of(name, keys.get(name, "")))
+
+
+def _check_box(text: str, tip: str) -> QCheckBox:
+    box = QCheckBox(text)
+    explain(box, tip)
+    box.setChecked(True)
+    box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return box
 
 
 def _spin_box(tip: str) -> QSpinBox:

@@ -22,17 +22,18 @@ class ReviewSection(QWidget):
     ----------
     references : QWidget
         For the choice of that layer.
-    worst, compare : QPushButton
-        What goes to the worst slice, and what begins the comparison.
+    buttons : sequence of QPushButton
+        What goes to the worst slice, begins the comparison, and makes an object of a reference's label.
     """
 
-    def __init__(self, references: QWidget, worst: QPushButton, compare: QPushButton, parent: QWidget | None = None):
+    def __init__(self, references: QWidget, buttons: Sequence[QPushButton], parent: QWidget | None = None):
         super().__init__(parent)
         self.strip = SliceStrip()
         self.scores = QLabel()
         self.scores.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.scores.setVisible(False)
-        self.setLayout(column(self.strip, row(worst, compare), row(QLabel("Reference"), references), self.scores))
+        worst, *others = buttons
+        self.setLayout(column(self.strip, worst, row(QLabel("Reference"), references), row(*others), self.scores))
 
     def show_matches(self, matches: "Sequence[Match]", unit: str) -> None:
         """Show how objects compare with a reference; distances are in `unit`."""

@@ -95,6 +95,8 @@ class SwinLiteMedSAMWidget(QWidget):
         for name, button in panel.buttons.items():
             button.clicked.connect(lambda _=False, name=name: intents.do(name))
         panel.help.clicked.connect(lambda: HelpPopover(self._keys.by_action, self).show_below(panel.help))
+        for box in (panel.live, panel.use_points, panel.use_scribble):
+            box.clicked.connect(intents.switch)
         panel.table.chosen.connect(intents.choose)
         panel.table.renamed.connect(intents.rename)
         panel.table.shown.connect(intents.show_or_hide)
@@ -280,6 +282,7 @@ class SwinLiteMedSAMWidget(QWidget):
         if work.hidden:
             show_all_but(work.layers, work.hidden)
         panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of, work.hidden)
+        panel.show_switches(session.live, session.use_points, session.use_scribble)
         panel.show_history(session.history.undo_name, session.history.redo_name)
         panel.enable(image=True, objects=item is not None, reference=self._references.value is not None)
         depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]

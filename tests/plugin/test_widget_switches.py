@@ -1,0 +1,70 @@
+"""Live and manual runs, what the model sees, commit, and correcting a mask made elsewhere."""
+
+import numpy as np
+import pytest
+
+BOX = (10, 20, 30, 50)
+
+
+@pytest.fixture
+def widget(viewer, open_widget, settle, draw):
+    viewer.add_image(np.random.default_rng(0).random((48, 64)), name="picture")
+    widget = open_widget()
+    draw(widget, BOX)
+    settle(widget)
+    return widget
+
+
+def test_manual_runs_wait_for_the_button(widget, settle, predictor):
+    panel = widget.panel
+    assert "Live is on" in panel.buttons["run"].toolTip()
+    panel.live.click()
+    before = len(predictor.calls)
+    widget._work.layers.points.add([[25, 40]])
+    settle(widget)
+    assert len(predictor.calls) == before
+    panel.buttons["run"].click()
+    settle(widget)
+    assert len(predictor.calls) == before + 1
+    assert len(predictor.calls[-1]["points"]) == 5
+
+
+def test_the_model_can_be_shown_less(widget, settle, predictor):
+    widget.panel.use_scribble.click()
+    settle(widget)
+    assert predictor.calls[-1]["scribble"] is False
+    widget.panel.use_points.click()
+    settle(widget)
+    assert len(predictor.calls[-1]["points"]) == 0
+
+
+def test_reset_returns_to_the_first_prompts(widget, settle, predictor):
+    first = widget._work.layers.points.data.copy()
+    widget.panel.buttons["regenerate"].click()
+    settle(widget)
+    assert not np.array_equal(widget._work.layers.points.data, first)
+    widget.panel.buttons["reset"].click()
+    settle(widget)
+    np.testing.assert_array_equal(widget._work.layers.points.data, first)
+
+
+def test_commit_moves_the_mask_to_the_result_and_readies_a_box(widget, viewer, settle):
+    widget.panel.buttons["commit"].click()
+    settle(widget)
+    assert (widget._work.session.result[10:31, 20:51] == 1).all()
+    assert widget.panel.table.item(0, 4).text() == "committed"
+    assert viewer.layers.selection.active == widget._work.layers.boxes
+    assert widget._work.layers.boxes.mode == "add_rectangle"
+
+
+def test_a_label_of_another_layer_is_corrected(widget, viewer, settle, warnings_shown):
+    truth = np.zeros((48, 64), np.uint8)
+    truth[35:42, 5:20] = 3
+    reference = viewer.add_labels(truth, name="truth")
+    widget.panel.buttons["correct"].click()
+    assert "has the label 1" in str(warnings_shown[-1].message)
+    reference.selected_label = 3
+    widget.panel.buttons["correct"].click()
+    settle(widget)
+    assert widget._work.session.objects[2].box == (35, 5, 41, 19)
+    np.testing.assert_array_equal(widget._work.layers.masks.data == 2, truth == 3)
