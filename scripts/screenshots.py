@@ -17,6 +17,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 from napari_swin_litemedsam.plugin.demo import open_sample
+from napari_swin_litemedsam.plugin.images import geometry_of
 from napari_swin_litemedsam.plugin.sample_data import skin_lesion
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
 
@@ -29,7 +30,7 @@ def wait(widget: SwinLiteMedSAMWidget, pause: float = 0.3) -> None:
     """Let everything be answered and drawn."""
     end = time.monotonic() + PATIENCE
     still = time.monotonic() + pause
-    while time.monotonic() < still:
+    while widget.busy or time.monotonic() < still:
         if widget.busy:
             still = time.monotonic() + pause
         if time.monotonic() > end:
@@ -128,7 +129,7 @@ def tour_of_a_volume(folder: Path) -> None:
         wait(widget)
         panel.buttons["propagate"].click()
         wait(widget)
-        viewer.add_layer(Labels(first, name="first run", visible=False, scale=work.layers.image.scale))
+        viewer.add_layer(Labels(first, name="first run", visible=False, **geometry_of(work.layers.image)))
         viewer.layers.selection.active = work.layers.boxes
         fold(widget, "window", "model", "draw")
         panel.buttons["compare"].click()

@@ -31,6 +31,9 @@ class ModelSection(QWidget):
         explain(self.models, "The weights of the network.")
         self.more = QToolButton()
         self.more.setText("…")
+        # the arrow would lie over the dots
+        self.more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self.more.setFixedWidth(28)
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         explain(self.more, "Add weights from a file, or all finished trainings in a folder.")
         menu = QMenu(self.more)
