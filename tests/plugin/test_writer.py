@@ -99,6 +99,12 @@ def test_a_mask_drawn_in_the_widget_is_saved_with_its_name_on_the_scans_grid(
     place = geometry.to_world([2, 12, 15])[::-1]
     assert image[image.TransformPhysicalPointToIndex(place.tolist())] == 1
     assert image.GetMetaData("Segment0_Name") == "meniscus"
+    widget.intents.commit()
+    settle(widget)
+    (saved,) = viewer.layers["scan result"].save(str(tmp_path / "result.seg.nrrd"), plugin=PLUGIN)
+    assert_same_place(image, sitk.ReadImage(saved))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(saved)), expected)
+    assert sitk.ReadImage(saved).GetMetaData("Segment0_Name") == "meniscus"
 
 
 def test_what_cannot_be_saved_leaves_the_old_file(tmp_path, viewer):

@@ -270,14 +270,19 @@ class SessionLayers:
                 self.boxes.features = {"object": np.array(ids, int)}
 
     def show_names(self) -> None:
-        """Write the objects' names into the features of the masks, from where napari shows and we save them."""
-        if self.masks is None:
-            return
-        names = {item.id: item.name for item in self.session.objects.values() if item.name}
-        features = {"index": list(names), "name": list(names.values())}
-        if self.masks.features.to_dict("list") != features and (names or len(self.masks.features)):
-            with self.changing():
-                self.masks.features = features
+        """Write the objects' names into the features of masks and result, from where napari shows and we save them."""
+        objects = self.session.objects
+        for labels in (self.masks, self.result):
+            if labels is None:
+                continue
+            before = labels.features.to_dict("list")
+            # labels that are of no object keep the names that they came with
+            names = {id: name for id, name in _named(before) if id not in objects}
+            names |= {item.id: item.name for item in objects.values() if item.name}
+            features = {"index": list(names), "name": list(names.values())}
+            if features != before and (names or before.get("index")):
+                with self.changing():
+                    labels.features = features
 
     def colour_of(self, id: int) -> NDArray:
         """RGBA of an object's mask."""
@@ -377,3 +382,7 @@ def _carried(positions: ArrayLike, source: Any, target: Any) -> NDArray[np.float
     carried = positions @ matrix.T + offset
     # a layer that lies where the other lies adds rounding errors and nothing else
     return positions if np.allclose(carried, positions, atol=1e-6) else carried
+
+
+def _named(features: dict[str, list[Any]]) -> Iterator[tuple[int, str]]:
+    return zip(features.get("index", []), features.get("name", []), strict=False)
