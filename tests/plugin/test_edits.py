@@ -169,9 +169,9 @@ class TestImage:
         assert desk.session.next_request(None).key != before
         assert desk.session.data.max() == 1
 
-    def test_another_size_is_told(self, desk):
+    def test_another_size_is_not_taken(self, desk):
         desk.image.data = np.ones((4, 10, 10))
-        assert "size" in desk.warnings[0]
+        assert desk.layers.outdated
         assert desk.session.data.shape == (4, 20, 30)
 
 

@@ -131,6 +131,6 @@ def test_masks_land_where_boxes_are_drawn(case):
     points = desk.layers.points
     carried = np.array([image.world_to_data(points.data_to_world(point)) for point in points.data])
     assert ((carried > low - 0.6) & (carried < high + 0.6)).all()
-    desk.layers.remove([item.id])
+    desk.session.remove(item.id)
     assert not masks.data.any()
     assert not desk.session.objects

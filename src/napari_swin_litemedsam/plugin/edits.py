@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .images import GEOMETRY, pixels_of, plane_in_view, shown_axes, spatial_shape
+from .images import GEOMETRY, pixels_of, plane_in_view, shown_axes
 from .layers import SessionLayers
 from .objects import Change
 from .painting import Painting
@@ -31,23 +31,30 @@ class Edits:
     def __init__(self, layers: SessionLayers, on_edit: Callable[[], None], warn: Callable[[str], None]):
         self.layers, self.session = layers, layers.session
         self._on_edit, self._warn = on_edit, warn
-        self._connected: list[tuple[Any, Callable]] = []
-        self._listening_to: set[Any] = set()
+        self._connected: dict[Any, list[tuple[Any, Callable]]] = {}  # by whose events they are
         self._strokes: set[Plane] = set()
         self._painting = Painting(layers, self.plane_in_view, on_edit, warn)
-        self._connect(self.session.changed, self._session_changed)
-        self._connect(layers.boxes.events.data, self._boxes_changed)
-        self._connect(layers.boxes.selected_data.events.items_changed, self._box_selected)
-        for name in GEOMETRY:
-            self._connect(getattr(layers.image.events, name), self._image_moved)
-        self._connect(layers.image.events.data, self._image_changed)
+        self._connect(self.session, (self.session.changed, self._session_changed))
+        image = layers.image
+        moved = [(getattr(image.events, name), self._image_moved) for name in GEOMETRY]
+        self._connect(image, *moved, (image.events.data, self._image_changed))
         self.listen()
-        if len(layers.boxes.data):
+        if layers.boxes is not None and len(layers.boxes.data):
             self._take_over()
 
-    def _connect(self, event: Any, slot: Callable) -> None:
-        event.connect(slot)
-        self._connected.append((event, slot))
+    def _connect(self, sender: Any, *slots: tuple[Any, Callable]) -> None:
+        if sender is None or sender in self._connected:
+            return
+        self._connected[sender] = list(slots)
+        for event, slot in slots:
+            event.connect(slot)
+
+    def _disconnect(self, sender: Any) -> None:
+        for event, slot in self._connected.pop(sender, ()):
+            event.disconnect(slot)
+        callbacks = getattr(sender, "mouse_drag_callbacks", [])
+        if self._painting.drag in callbacks:
+            callbacks.remove(self._painting.drag)
 
     def _session_changed(self, change: Change) -> None:
         self.layers.show(change)
@@ -65,24 +72,44 @@ class Edits:
         return self.session.redo()
 
     def listen(self) -> None:
-        """Listen to the points, the scribble and the masks too, once they exist."""
-        points, scribble, masks = self.layers.points, self.layers.scribble, self.layers.masks
-        if points is not None and points not in self._listening_to:
-            self._connect(points.events.data, self._points_changed)
-            self._listening_to.add(points)
-        if scribble is not None and scribble not in self._listening_to:
-            self._connect(scribble.events.paint, self._painted)
-            # undo and redo announce themselves in no other way
-            self._connect(scribble.events.set_data, self._undone)
-            self._connect(scribble.events.selected_label, self._label_chosen)
-            self._listening_to.add(scribble)
-        if masks is not None and masks not in self._listening_to:
+        """Listen to all of our layers that exist."""
+        layers = self.layers
+        boxes, points, scribble, masks = layers.boxes, layers.points, layers.scribble, layers.masks
+        if boxes is not None:
+            selected = boxes.selected_data.events.items_changed
+            self._connect(boxes, (boxes.events.data, self._boxes_changed), (selected, self._box_selected))
+        if points is not None:
+            self._connect(points, (points.events.data, self._points_changed))
+        if scribble is not None:
+            self._connect(
+                scribble,
+                (scribble.events.data, self._labels_replaced),
+                (scribble.events.paint, self._painted),
+                # undo and redo announce themselves in no other way
+                (scribble.events.set_data, self._undone),
+                (scribble.events.selected_label, self._label_chosen),
+            )
+        if masks is not None and masks not in self._connected:
             # before napari's own, which draws
             masks.mouse_drag_callbacks.insert(0, self._painting.drag)
-            self._connect(masks.events.paint, self._painting.painted)
-            self._connect(masks.events.set_data, self._painting.undone)
-            self._connect(masks.events.selected_label, self._label_chosen)
-            self._listening_to.add(masks)
+            self._connect(
+                masks,
+                (masks.events.data, self._labels_replaced),
+                (masks.events.paint, self._painting.painted),
+                (masks.events.set_data, self._painting.undone),
+                (masks.events.selected_label, self._label_chosen),
+            )
+
+    def forget(self, layer: Any) -> None:
+        """Leave one of our layers to the user; the session keeps what it showed."""
+        if self.layers.forget(layer):
+            self._disconnect(layer)
+            if self.session.objects:
+                self._warn(f"'{layer.name}' is no longer in use. Nothing is lost: a new one comes with the next edit.")
+
+    def _labels_replaced(self, event: Any) -> None:
+        if not self.layers.fits(event.source):
+            self.forget(event.source)
 
     def _take_over(self) -> None:
         """Make objects of boxes from before; their points and scribbles count as the user's."""
@@ -98,12 +125,8 @@ class Edits:
 
     def stop(self) -> None:
         """Leave the layers to the user as ordinary ones."""
-        for event, slot in self._connected:
-            event.disconnect(slot)
-        self._connected.clear()
-        for layer in self._listening_to:
-            if self._painting.drag in layer.mouse_drag_callbacks:
-                layer.mouse_drag_callbacks.remove(self._painting.drag)
+        for sender in list(self._connected):
+            self._disconnect(sender)
 
     # ---- the image
 
@@ -112,15 +135,12 @@ class Edits:
             setattr(layer, event.type, getattr(self.layers.image, event.type))
 
     def _image_changed(self, event: Any = None) -> None:
-        image = self.layers.image
-        if spatial_shape(image) == self.session.shape:
-            self.session.image_changed(pixels_of(image))
-        else:
-            self._warn(f"The size of '{image.name}' has changed; its boxes and masks are those of the old image.")
+        if not self.layers.outdated:
+            self.session.image_changed(pixels_of(self.layers.image))
 
     def plane_in_view(self) -> Plane:
         """The plane of the image that the viewer shows."""
-        return plane_in_view(self.layers.image, self.layers.viewer.dims, self.session.shape)
+        return plane_in_view(self.layers.image, self.layers.viewer.dims)
 
     # ---- boxes
 
@@ -131,11 +151,13 @@ class Edits:
     def read_boxes(self) -> None:
         """Bring the session up to date with the layer of boxes."""
         session, boxes = self.session, self.layers.boxes
+        if boxes is None:
+            return
         owners = boxes.features["object"].to_numpy(int)
         kept: list[int] = []
         with session.together():
             for vertices, id in zip(boxes.data, owners, strict=True):
-                plane, box = self._bounds(np.asarray(vertices))
+                plane, box = self._bounds(self.layers.in_image(boxes, vertices))
                 # napari copies the features of the selected shape to a new one
                 if id not in session.open_objects or id in kept:
                     kept.append(session.add_box(plane, box, 0 if id in kept else int(id)).id)
@@ -146,9 +168,8 @@ class Edits:
                 session.remove(id)
             self.layers.set_owners(kept)
 
-    def _bounds(self, vertices: NDArray) -> tuple[Plane, Box]:
+    def _bounds(self, corners: NDArray) -> tuple[Plane, Box]:
         """Plane and bounding box of a shape."""
-        corners = self.layers.in_image(self.layers.boxes, vertices)
         low, high = corners.min(axis=0), corners.max(axis=0)
         wide = np.flatnonzero(high - low > 0.5).tolist()
         # what is too thin or too thick to tell lies as the viewer shows it
@@ -160,8 +181,8 @@ class Edits:
 
     def _box_selected(self, event: Any = None) -> None:
         boxes = self.layers.boxes
-        rows = list(boxes.selected_data)
-        if not self.layers.quiet and len(rows) == 1 and rows[0] < len(boxes.features):
+        rows = [] if boxes is None else list(boxes.selected_data)
+        if boxes is not None and not self.layers.quiet and len(rows) == 1 and rows[0] < len(boxes.features):
             self.select(int(boxes.features["object"].iloc[rows[0]]))
 
     # ---- points
@@ -208,7 +229,9 @@ class Edits:
 
     def _read_scribble(self, plane: Plane) -> bool:
         scribble = self.layers.scribble
-        return scribble is not None and self.session.read_scribbles(np.asarray(scribble.data[plane.index]), plane)
+        if scribble is None or not self.layers.fits(scribble):
+            return False
+        return self.session.read_scribbles(np.asarray(scribble.data[plane.index]), plane)
 
     def _warn_of_lost_stroke(self) -> None:
         scribble = self.layers.scribble

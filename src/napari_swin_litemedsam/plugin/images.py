@@ -34,13 +34,13 @@ def shown_axes(layer: "napari.layers.Layer", dims: "Dims") -> tuple[int, int]:
     return rows, columns
 
 
-def plane_in_view(image: "napari.layers.Image", dims: "Dims", shape: tuple[int, ...]) -> Plane:
+def plane_in_view(image: "napari.layers.Image", dims: "Dims") -> Plane:
     """The plane of an image that the canvas shows."""
     spans = shown_axes(image, dims)
     hidden, matrix, offset = _hidden_axes(image, dims, spans)
     position = np.zeros(image.ndim)
     position[hidden] = matrix @ np.array(dims.point[-image.ndim :])[hidden] + offset
-    return Plane.of(shape, spans, position)
+    return Plane.of(spatial_shape(image), spans, position)
 
 
 def show_plane(image: "napari.layers.Image", dims: "Dims", plane: Plane) -> None:

@@ -94,10 +94,10 @@ class Intents:
             self._messages.warn("There is no image that boxes could be drawn on.")
             return
         which, mode = _MODES[name]
-        if which != "boxes":
-            if work.session.current_object is None:
-                self._messages.warn("Draw a box first; points and scribbles belong to one.")
-                return
+        if which != "boxes" and work.session.current_object is None:
+            self._messages.warn("Draw a box first; points and scribbles belong to one.")
+            return
+        if which != "boxes" or work.layers.boxes is None:
             work.ensure_layers()
         layer = getattr(work.layers, which)
         if which == "points":
@@ -112,6 +112,7 @@ class Intents:
     def choose(self, id: int) -> None:
         """Select all that belongs to an object, and show its slice."""
         if (work := self._chosen()) is not None:
+            work.ensure_layers()
             work.edits.select(id)
             work.layers.select(id)
             show_plane(work.layers.image, self.viewer.dims, work.session.objects[id].plane)

@@ -66,7 +66,7 @@ class SessionLayers:
         if self.result is not None:
             self.session.adopt_result(np.asarray(self.result.data))
         self.carried: Shapes | None = self._find(Shapes, "carried boxes", {"object", "slice"})
-        self.boxes: Shapes = self._find(Shapes, "boxes") or self._add_boxes()
+        self.boxes: Shapes | None = self._find(Shapes, "boxes") or self._add_boxes()
         if "object" not in self.boxes.features:
             self.boxes.features = {"object": np.zeros(len(self.boxes.data), int)}
 
@@ -110,6 +110,15 @@ class SessionLayers:
 
     # ---- where things lie
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the image has another size than at the beginning."""
+        return spatial_shape(self.image) != self.session.shape
+
+    def fits(self, labels: Labels) -> bool:
+        """Whether a layer of labels still has the size of the image that the session began with."""
+        return labels.data.shape == self.session.shape and not self.outdated
+
     def in_image(self, layer: Any, positions: ArrayLike) -> NDArray[np.float64]:
         """Carry positions in one of our layers, ``(N, ndim)``, to the image's pixels through the world."""
         return _carried(positions, layer, self.image)
@@ -122,7 +131,7 @@ class SessionLayers:
         return [layer for layer in layers if layer is not None]
 
     def ensure(self) -> bool:
-        """Add those of our layers that are missing, below the boxes; return whether any was."""
+        """Add those of our layers that are missing, with what the session holds; return whether any was."""
         added = False
         while self.add_missing():
             added = True
@@ -132,7 +141,9 @@ class SessionLayers:
         """Add the first of our layers that is missing; return whether one was. To napari this is slow work."""
         name = self.image.name
         with self._keeping_selection():
-            if self.masks is None:
+            if self.boxes is None:
+                self.boxes = self._add_boxes()
+            elif self.masks is None:
                 self.masks = self._add_labels(f"{name} masks", opacity=0.4)
             elif self.scribble is None:
                 self.scribble = self._add_labels(f"{name} scribble", opacity=1)
@@ -148,11 +159,16 @@ class SessionLayers:
             self.show(Change(frozenset(self.session.objects), frozenset(planes), False))
         return True
 
-    def forget(self, layer: Any) -> None:
-        """Note that one of our layers was removed from the viewer; `ensure` makes another."""
-        for name in ("points", "scribble", "masks", "carried", "result"):
-            if getattr(self, name) == layer:
-                setattr(self, name, None)
+    def forget(self, layer: Any) -> bool:
+        """Leave a layer to the user, and let `ensure` make another; return whether it was one of ours."""
+        mine = [
+            name
+            for name in ("boxes", "points", "scribble", "masks", "carried", "result")
+            if getattr(self, name) == layer
+        ]
+        for name in mine:
+            setattr(self, name, None)
+        return bool(mine)
 
     @contextmanager
     def _keeping_selection(self) -> Iterator[None]:
@@ -162,7 +178,8 @@ class SessionLayers:
 
     def _move_boxes_up(self) -> None:
         layers = self.viewer.layers
-        layers.move(layers.index(self.boxes), len(layers))
+        if self.boxes is not None:
+            layers.move(layers.index(self.boxes), len(layers))
 
     def _add_labels(self, name: str, **options: Any) -> Any:
         return self.viewer.add_labels(
@@ -248,10 +265,6 @@ class SessionLayers:
             self.points.selected_data = set()
         self.show_current()
 
-    def remove(self, ids: list[int]) -> None:
-        """Remove objects' boxes; the rest of them follows as when the user deletes the boxes."""
-        self.boxes.remove(_rows_of(self.boxes, ids))
-
     def select(self, id: int) -> None:
         """Select an object's box and points in their layers."""
         with self.changing():
@@ -265,7 +278,7 @@ class SessionLayers:
 
     def set_owners(self, ids: list[int]) -> None:
         """Write each box's object into its features, which also number it on the canvas."""
-        if ids != self.boxes.features["object"].tolist():
+        if self.boxes is not None and ids != self.boxes.features["object"].tolist():
             with self.changing():
                 self.boxes.features = {"object": np.array(ids, int)}
 
@@ -291,9 +304,12 @@ class SessionLayers:
     def _show_boxes(self) -> None:
         """Bring the layer of boxes up to date, leaving shapes alone that stand for the boxes of their objects."""
         boxes, objects = self.boxes, self.session.open_objects
+        if boxes is None:
+            return
         owners = boxes.features["object"].to_numpy(int)
         shapes = dict(zip(owners.tolist(), boxes.data, strict=True))
-        fitting = {id for id, shape in shapes.items() if id in objects and self._stands_for(shape, objects[id])}
+        drawn = {id: self.in_image(boxes, shape) for id, shape in shapes.items() if id in objects}
+        fitting = {id for id in drawn if self._stands_for(drawn[id], objects[id])}
         if fitting == objects.keys() == shapes.keys():
             return
         with self.changing():
@@ -305,8 +321,8 @@ class SessionLayers:
                 # wherever the user has put this layer
                 boxes.add_rectangles(_carried(corners, self.image, boxes))
 
-    def _stands_for(self, shape: NDArray, item: BoxObject) -> bool:
-        corners, plane = self.in_image(self.boxes, shape), item.plane
+    def _stands_for(self, corners: NDArray, item: BoxObject) -> bool:
+        plane = item.plane
         low, high = corners.min(axis=0), corners.max(axis=0)
         same = np.allclose(np.concatenate([plane.drop(low[None]), plane.drop(high[None])], axis=1), item.box)
         return same and Plane.of(self.session.shape, plane.spans, (low + high) / 2) == plane

@@ -73,7 +73,7 @@ class Painting:
 
     def _read(self, planes: Iterable[Plane], reverted: bool = False) -> bool:
         masks = self.layers.masks
-        if masks is None:
+        if masks is None or not self.layers.fits(masks):
             return False
         with self.session.together(goes_on=self._partly_read):
             edited = [self.session.read_masks(np.asarray(masks.data[p.index]), p, reverted) for p in planes]

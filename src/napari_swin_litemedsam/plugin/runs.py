@@ -35,9 +35,9 @@ class Work:
         return self.layers.session
 
     def ensure_layers(self) -> None:
-        """Add the layers that the objects need and that are missing."""
-        while self.add_layer():
-            pass
+        """Add those of our layers that are missing."""
+        if self.layers.ensure():
+            self.edits.listen()
 
     def add_layer(self) -> bool:
         """Add one of the layers that the objects need, if one is missing; return whether one was."""
@@ -72,6 +72,7 @@ class Runs(QObject):
         self._loading: tuple[LazyPredictor, Callable[[], Predictor]] | None = None
         self._preparing: tuple[Work, Plane] | None = None
         self._propagating = False
+        self._running: Work | None = None
         self._closed = False
         # one edit often comes as several events; the last of them starts the run
         self._timer = QTimer(self)
@@ -112,6 +113,13 @@ class Runs(QObject):
         self._preparing = work, plane
         self._next()
 
+    def drop(self, work: Work) -> None:
+        """Do nothing more for a work."""
+        if self._preparing is not None and self._preparing[0] is work:
+            self._preparing = None
+        if work is self._running or (self._asked is not None and self._asked[0] is work):
+            self.cancel()
+
     def cancel(self) -> None:
         """Stop what runs; what is done stays."""
         if self._asked is not None:
@@ -141,6 +149,7 @@ class Runs(QObject):
             self._layer_timer.start()
 
     def _start_next(self) -> None:
+        self._running = None
         if self._loading is not None:
             loading, self._loading = self._loading, None
             self._load(*loading)
@@ -196,6 +205,8 @@ class Runs(QObject):
             yield session.compute(request)
 
         def accept(prediction: "Prediction") -> None:
+            if work not in self._works:
+                return
             # a drag or a stroke that goes on while the answer comes must not be painted over
             work.edits.read_prompts(request.plane)
             session.accept(request, prediction)
@@ -212,6 +223,7 @@ class Runs(QObject):
             self.changed.emit()
             self._next()
 
+        self._running = work
         self.said.emit(f"Segmenting object {request.id} …" if session.predictor.loaded else "Loading the model …")
         self.changed.emit()
         self._runner.start(steps, accept, end)
@@ -224,10 +236,12 @@ class Runs(QObject):
 
         def accept(carried: Carried) -> None:
             nonlocal done
+            if work not in self._works:
+                return
             done += 1
             if carried.plane == work.edits.plane_in_view():
                 work.edits.read_prompts(carried.plane)
-            if session.accept_step(carried) is not None and work in self._works:
+            if session.accept_step(carried) is not None:
                 self.reached.emit(work, carried.plane)
             self.progressed.emit(done, total)
             self.said.emit(f"Slice {carried.step.z}: {done} of {total}")
@@ -246,6 +260,6 @@ class Runs(QObject):
             self.changed.emit()
             self._next()
 
-        self._propagating = True
+        self._propagating, self._running = True, work
         self.progressed.emit(0, total)
         self._runner.start(steps, accept, end, {"total": total, "desc": "Propagating boxes"})

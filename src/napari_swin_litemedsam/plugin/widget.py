@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from .edits import Edits
 from .help import HelpPopover
-from .images import show_plane
+from .images import show_plane, spatial_shape
 from .intents import Intents
 from .keys import Keys
 from .layers import SessionLayers
@@ -148,20 +148,32 @@ class SwinLiteMedSAMWidget(QWidget):
         layer = event.value
         self._keys.release(layer)
         for image, work in list(self._works.items()):
-            if layer in (image, work.layers.boxes):
-                self._drop(image, f"'{layer.name}' was removed; the other layers stay as they are.")
+            if layer == image:
+                self._drop(image, f"'{image.name}' was removed. Its boxes and masks stay, as ordinary layers.")
             else:
-                work.layers.forget(layer)
+                work.edits.forget(layer)
         self._reset_choices()
 
+    def _image_replaced(self, event: Any) -> None:
+        """Begin anew on an image whose pixels were replaced by others of another size."""
+        for image, work in list(self._works.items()):
+            if work.layers.outdated:
+                for layer in work.layers.own():
+                    layer.name = f"{layer.name} (old)"
+                self._drop(image, f"'{image.name}' has another size now. Its old boxes and masks stay, as mere layers.")
+                self._image_timer.start()
+
     def _drop(self, image: Any, message: str) -> None:
+        """Work no more on an image."""
         work = self._works.pop(image)
         work.edits.stop()
+        image.events.data.disconnect(self._image_replaced)
+        work.session.changed.disconnect(self._objects_changed)
         if work is self._work:
             self._work = None
-            self._runs.cancel()
-        self._show_objects()
-        self._messages.say(message)
+        self._runs.drop(work)
+        if work.session.objects:
+            self._messages.warn(message)
 
     def _take_image(self) -> None:
         """Work on the chosen image, each image with its own boxes."""
@@ -182,7 +194,7 @@ class SwinLiteMedSAMWidget(QWidget):
         """Offer the slices that boxes can be carried through in the view that the canvas shows."""
         if self._work is not None:
             axis = self._work.edits.plane_in_view().axis
-            self.panel.show_range(1 if axis is None else self._work.session.shape[axis])
+            self.panel.show_range(1 if axis is None else spatial_shape(self._work.layers.image)[axis])
             self._show_position()
 
     def _show_position(self, event: Any = None) -> None:
@@ -195,6 +207,7 @@ class SwinLiteMedSAMWidget(QWidget):
     def _begin(self, image: "napari.layers.Image") -> None:
         layers = SessionLayers(self.viewer, image, self._predictor)
         layers.session.changed.connect(self._objects_changed)
+        image.events.data.connect(self._image_replaced)
         self._work = self._works[image] = Work(layers, Edits(layers, self._runs.edited, self._messages.warn))
         if self._work.session.objects:
             return
@@ -206,6 +219,7 @@ class SwinLiteMedSAMWidget(QWidget):
             if other != image and not work.session.objects:
                 del self._works[other]
                 work.edits.stop()
+                other.events.data.disconnect(self._image_replaced)
                 for layer in work.layers.own():
                     if layer in self.viewer.layers:
                         self.viewer.layers.remove(layer)
@@ -308,7 +322,8 @@ class SwinLiteMedSAMWidget(QWidget):
         self.intents.close()
         self._keys.close()
         self.panel.window_section.show_image(None)
-        for work in self._works.values():
+        for image, work in self._works.items():
+            image.events.data.disconnect(self._image_replaced)
             work.edits.stop()
             work.session.changed.disconnect(self._objects_changed)
         self._works.clear()

@@ -1,0 +1,202 @@
+"""What the user does to the list of layers, while something runs or between: nothing crashes, nothing is lost."""
+
+import numpy as np
+import pytest
+
+from .conftest import axial
+
+BOX = (10, 20, 30, 50)
+OTHER = (35, 2, 40, 12)
+
+
+@pytest.fixture
+def volume(viewer):
+    return viewer.add_image(np.random.default_rng(0).random((6, 48, 64)), name="scan")
+
+
+@pytest.fixture
+def widget(volume, open_widget):
+    return open_widget()
+
+
+def draw(widget, box=BOX, z=2):
+    widget._work.layers.boxes.add_rectangles(axial(z).rectangle(box))
+
+
+@pytest.fixture
+def run(widget, settle, predictor, qtbot):
+    """Do something while a run of the first box, or a propagation of it, waits for the model."""
+
+    def do(action, propagate=False):
+        if propagate:
+            draw(widget)
+            settle(widget)
+        predictor.allowed.clear()
+        if propagate:
+            widget.panel.buttons["propagate"].click()
+        else:
+            draw(widget)
+        qtbot.waitUntil(lambda: widget._runs._runner.busy)
+        action()
+        predictor.allowed.set()
+        settle(widget)
+
+    return do
+
+
+def layer(viewer, kind):
+    return viewer.layers[f"scan {kind}"]
+
+
+def mask(viewer, z=2, id=1):
+    return layer(viewer, "masks").data[z] == id
+
+
+def filled(box):
+    expected = np.zeros((48, 64), bool)
+    expected[box[0] : box[2] + 1, box[1] : box[3] + 1] = True
+    return expected
+
+
+@pytest.mark.parametrize("kind", ["boxes", "masks", "points", "scribble"])
+def test_a_layer_removed_during_a_run_comes_back_with_the_result(viewer, widget, run, settle, kind, warnings_shown):
+    draw(widget, OTHER, 1)
+    settle(widget)
+    run(lambda: viewer.layers.remove(f"scan {kind}"))
+    assert any(f"'scan {kind}'" in str(note.message) for note in warnings_shown)
+    np.testing.assert_array_equal(mask(viewer, 2, 2), filled(BOX))
+    np.testing.assert_array_equal(mask(viewer, 1, 1), filled(OTHER))
+    assert len(layer(viewer, "points").data) == 8
+    assert layer(viewer, "scribble").data[1].any()
+    assert len(layer(viewer, "boxes").data) == 2
+
+
+def test_removed_boxes_come_back_with_the_tool_and_are_listened_to(viewer, widget, settle):
+    draw(widget)
+    settle(widget)
+    viewer.layers.remove("scan boxes")
+    assert widget._work.session.objects[1].box == BOX
+    widget.panel.buttons["box"].click()
+    boxes = layer(viewer, "boxes")
+    assert boxes.features["object"].tolist() == [1]
+    assert boxes.mode == "add_rectangle"
+    boxes.data = [axial(2).rectangle(OTHER)]
+    settle(widget)
+    np.testing.assert_array_equal(mask(viewer), filled(OTHER))
+
+
+def test_all_removed_come_back_when_their_object_is_chosen(viewer, widget, settle):
+    draw(widget)
+    draw(widget, OTHER, 1)
+    settle(widget)
+    for kind in ("boxes", "masks", "points", "scribble"):
+        viewer.layers.remove(f"scan {kind}")
+    assert len(viewer.layers) == 1
+    widget.panel.table.selectRow(0)
+    np.testing.assert_array_equal(mask(viewer), filled(BOX))
+    np.testing.assert_array_equal(mask(viewer, 1, 2), filled(OTHER))
+    assert len(layer(viewer, "points").data) == 8
+
+
+def test_objects_can_be_deleted_without_their_boxes(viewer, widget, settle):
+    draw(widget)
+    settle(widget)
+    viewer.layers.remove("scan boxes")
+    widget.panel.buttons["delete"].click()
+    assert not widget._work.session.objects
+    assert not mask(viewer).any()
+
+
+def test_layers_renamed_hidden_and_moved_during_a_run(viewer, widget, run):
+    def stir():
+        for other in viewer.layers:
+            other.visible = False
+        viewer.layers["scan"].name = "brain"
+        viewer.layers["scan boxes"].name = "my boxes"
+        viewer.layers.move(0, len(viewer.layers))
+        viewer.layers.move(len(viewer.layers) - 1, 1)
+
+    run(stir, propagate=True)
+    assert widget.panel.status.text().startswith("Carried 1 box")
+    assert all((mask(viewer, z) == filled(BOX)).any() for z in range(6))
+
+
+def test_the_image_removed_during_a_propagation(viewer, widget, run, warnings_shown, qtbot):
+    run(lambda: viewer.layers.remove("scan"), propagate=True)
+    assert any("'scan' was removed" in str(note.message) for note in warnings_shown)
+    np.testing.assert_array_equal(mask(viewer), filled(BOX))
+    assert widget._work is None
+    # what is left are layers like any others
+    draws_nothing = len(layer(viewer, "boxes").data)
+    layer(viewer, "boxes").add_rectangles(axial(1).rectangle(OTHER))
+    qtbot.wait(100)
+    assert len(layer(viewer, "boxes").data) == draws_nothing + 1
+    assert not mask(viewer, 1, 2).any()
+
+
+def test_an_image_removed_while_another_one_is_chosen(viewer, widget, run, predictor):
+    other = viewer.add_image(np.ones((30, 30)), name="other")
+
+    def leave():
+        widget.image = other
+        viewer.layers.remove("scan")
+
+    run(leave, propagate=True)
+    # at most the step that was under way was made
+    assert len(predictor.calls) <= 2
+    assert widget._work.layers.image == other
+
+
+def test_everything_removed_during_a_run(viewer, widget, run):
+    run(viewer.layers.clear)
+    assert len(viewer.layers) == 0
+    assert widget._work is None
+    assert widget.panel.table.rowCount() == 0
+
+
+def test_the_image_replaced_during_a_run(viewer, volume, widget, run, settle, predictor):
+    def replace():
+        volume.data = np.full((6, 48, 64), 5.0)
+
+    run(replace)
+    np.testing.assert_array_equal(mask(viewer), filled(BOX))
+    widget.panel.buttons["regenerate"].click()
+    settle(widget)
+    assert (predictor.images[-1][0] == 5).all()
+
+
+@pytest.mark.parametrize("shape", [(6, 30, 30), (48, 64), (2, 6, 48, 64)])
+def test_the_image_replaced_by_one_of_another_size(viewer, volume, widget, run, settle, warnings_shown, shape):
+    def replace():
+        volume.data = np.ones(shape)
+
+    draw(widget, OTHER, 1)
+    settle(widget)
+    run(replace)
+    assert any("'scan' has another size" in str(note.message) for note in warnings_shown)
+    np.testing.assert_array_equal(viewer.layers["scan masks (old)"].data[1] == 1, filled(OTHER))
+    assert widget._work.session.shape == shape
+    assert not widget._work.session.objects
+    assert len(layer(viewer, "boxes").data) == 0
+
+
+@pytest.mark.parametrize("kind", ["masks", "scribble"])
+def test_labels_of_another_size_are_left_to_the_user(viewer, widget, settle, kind):
+    draw(widget)
+    settle(widget)
+    theirs = layer(viewer, kind)
+    theirs.data = np.ones((3, 4, 5), int)
+    draw(widget, OTHER, 1)
+    settle(widget)
+    assert (theirs.data == 1).all()
+    ours = getattr(widget._work.layers, kind)
+    assert ours is not theirs
+    assert set(np.unique(ours.data)) == {0, 1, 2}
+
+
+def test_points_replaced_by_none(viewer, widget, settle, predictor):
+    draw(widget)
+    settle(widget)
+    layer(viewer, "points").data = np.zeros((0, 3))
+    settle(widget)
+    assert predictor.calls[-1]["points"].shape == (0, 2)
