@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from .images import geometry_of, linear_map, pixels_of, spatial_shape
 from .loading import LazyPredictor
 from .objects import BoxObject, Change
-from .planes import Plane
+from .planes import Plane, blank_labels
 from .session import Session
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class SessionLayers:
 
     def _add_labels(self, name: str, **options: Any) -> Any:
         return self.viewer.add_labels(
-            np.zeros(self.session.shape, np.uint16),
+            blank_labels(self.session.shape),
             name=name,
             colormap=palette(),
             **options,

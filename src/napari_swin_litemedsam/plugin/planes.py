@@ -1,5 +1,7 @@
 """Planes of an image of any number of axes: where boxes, prompts and masks lie."""
 
+import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -9,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Box = tuple[float, float, float, float]  # y0, x0, y1, x1 in pixels of a plane
+_IN_MEMORY = 2**30  # bytes
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,24 @@ def _places(where: Any) -> list[int]:
     return list(range(where.start, where.stop)) if isinstance(where, slice) else np.unique(where).tolist()
 
 
+class Slice:
+    """The pixels of a plane, read when they are first needed: not at all if what is made of them is still known.
+
+    Parameters
+    ----------
+    data : array-like
+        With the axes of the image, and perhaps one of colours after them.
+    plane : Plane
+        What is read of it.
+    """
+
+    def __init__(self, data: Any, plane: Plane):
+        self._data, self._plane = data, plane
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        return np.asarray(self._data[self._plane.index], dtype=dtype)
+
+
 class Stack:
     """The neighbours of a plane as a volume (depth, rows, columns), read plane by plane.
 
@@ -126,3 +147,15 @@ class Stack:
 
     def __getitem__(self, position: int) -> NDArray:
         return np.asarray(self._data[self._plane.moved(position).index])
+
+
+def blank_labels(shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Label ids that are all 0, of which only the planes that something is written on take room.
+
+    Beyond a gigabyte they lie in a temporary file, which goes with the array: systems refuse to promise more memory
+    than they have, even if it is never used.
+    """
+    if math.prod(shape) * 2 <= _IN_MEMORY:
+        return np.zeros(shape, np.uint16)
+    with tempfile.TemporaryFile(prefix="swin-litemedsam-") as file:
+        return np.asarray(np.memmap(file, np.uint16, "w+", shape=shape))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .history import Changes
 from .ledger import Ledger
 from .objects import BoxObject
-from .planes import Plane
+from .planes import Plane, blank_labels
 
 Rule = Literal["keep", "overwrite"]
 Ask = Callable[[Collection[int]], Rule | None]
@@ -98,7 +98,7 @@ class Results(Ledger):
         if not ready or chosen is None:
             return []
         if self.result is None:
-            self.result = np.zeros(self.shape, np.uint16)
+            self.result = blank_labels(self.shape)
         with self.together():
             for id in ready:
                 with self.step("commit", id):

@@ -20,7 +20,7 @@ from .carrying import track_of
 from .history import Step
 from .objects import BoxObject, Carried, Change, Request, State, Window
 from .patches import Mask, Patch
-from .planes import Box, Plane, Stack
+from .planes import Box, Plane, Slice, Stack
 from .results import Results
 
 if TYPE_CHECKING:
@@ -242,12 +242,12 @@ class Session(Results):
     def prepare(self, plane: Plane, window: Window) -> None:
         """Encode a plane, so that the first answer on it comes at once; to be called in a worker."""
         key = (self._key(plane), plane.position)
-        self.predictor().set_image(np.asarray(self.data[plane.index]), window=window, key=key)
+        self.predictor().set_image(Slice(self.data, plane), window=window, key=key)
 
     def compute(self, request: Request) -> "Prediction":
         """Run the model; to be called in a worker."""
         predictor = self.predictor()
-        predictor.set_image(np.asarray(self.data[request.plane.index]), window=request.window, key=request.key)
+        predictor.set_image(Slice(self.data, request.plane), window=request.window, key=request.key)
         return predictor.predict(
             request.box,
             points=request.points,
