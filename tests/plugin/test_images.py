@@ -1,13 +1,17 @@
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_swin_litemedsam.plugin.images import (
     geometry_of,
     pixels_of,
+    plane_in_view,
+    show_plane,
     spatial_shape,
     window_of,
 )
+from napari_swin_litemedsam.plugin.planes import Plane
 
 
 @pytest.mark.parametrize(
@@ -52,3 +56,30 @@ class TestWindow:
         assert window_of(image) is None
         image.contrast_limits = (0, 100)
         assert window_of(image) == (0, 100)
+
+
+class TestPlanes:
+    def test_sliders_in_other_units_than_the_image(self):
+        viewer = ViewerModel()
+        image = viewer.add_image(np.zeros((6, 8, 9)), scale=(2, 1, 1), units=("mm",) * 3)
+        viewer.add_image(np.zeros((9, 9, 9)), scale=(1000,) * 3, units=("um",) * 3)
+        show_plane(image, viewer.dims, Plane((4, None, None)))
+        millimetres = [
+            (place * unit).to("mm").m for place, unit in zip(viewer.dims.point, viewer.dims.units, strict=True)
+        ]
+        assert millimetres[0] == pytest.approx(8)
+        assert plane_in_view(image, viewer.dims) == Plane((4, None, None), axis=0)
+
+    def test_channels_follow_their_slider(self):
+        viewer = ViewerModel()
+        image = viewer.add_image(np.zeros((3, 6, 8, 9)), axis_labels=("c", "z", "y", "x"))
+        viewer.dims.set_point(0, 2)
+        viewer.dims.set_point(1, 5)
+        assert plane_in_view(image, viewer.dims) == Plane((2, 5, None, None), axis=1)
+
+    def test_the_view_turns_to_a_plane(self):
+        viewer = ViewerModel()
+        image = viewer.add_image(np.zeros((6, 8, 9)))
+        show_plane(image, viewer.dims, Plane((None, 3, None)))
+        assert viewer.dims.order == (1, 0, 2)
+        assert plane_in_view(image, viewer.dims) == Plane((None, 3, None), axis=1)

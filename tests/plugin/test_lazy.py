@@ -63,6 +63,21 @@ def test_nothing_is_read_again_while_its_features_are_known(reference_model):
     assert len(data.read) == 1
 
 
+def test_the_finest_of_several_scales_is_segmented():
+    viewer, fake = ViewerModel(), FakePredictor()
+    scales = [da.ones(SHAPE, chunks=(1, 48, 64)), da.ones((6, 24, 32), chunks=(1, 24, 32))]
+    image = viewer.add_image(scales, multiscale=True, name="scan", contrast_limits=(0, 1), scale=(3, 1, 1))
+    layers = SessionLayers(viewer, image, LazyPredictor(lambda: fake))
+    layers.ensure()
+    item = layers.session.add_box(axial(4), BOX)
+    request = layers.session.next_request(None)
+    layers.session.accept(request, layers.session.compute(request))
+    assert fake.images[-1][0].shape == (48, 64)
+    assert item.masks[axial(4)].box == BOX
+    assert layers.masks.data.shape == SHAPE
+    np.testing.assert_allclose(layers.masks.data_to_world((4, 40, 60)), image.data_to_world((4, 40, 60)))
+
+
 def test_labels_of_a_huge_image_take_no_room():
     shape = (40000, 800, 800)  # 51 GB of label ids
     viewer = ViewerModel()
