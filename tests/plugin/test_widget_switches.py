@@ -43,7 +43,7 @@ def test_reset_returns_to_the_first_prompts(widget, settle, predictor):
     widget.panel.buttons["regenerate"].click()
     settle(widget)
     assert not np.array_equal(widget._work.layers.points.data, first)
-    widget.panel.buttons["reset"].click()
+    widget.panel.buttons["reset_prompts"].click()
     settle(widget)
     np.testing.assert_array_equal(widget._work.layers.points.data, first)
 

@@ -28,7 +28,7 @@ ACTIONS = {
     "undo": Action("Undo", "Take back the last edit, run, propagation or deletion.", "U"),
     "redo": Action("Redo", "Do again what was undone last.", "Shift-U"),
     "regenerate": Action("Regenerate prompts", "Draw other points and another scribble in the chosen box.", "Shift-N"),
-    "reset": Action("Reset prompts", "Go back to the first points and the first scribble of the chosen box."),
+    "reset_prompts": Action("Reset prompts", "Go back to the first points and the first scribble of the chosen box."),
     "run": Action("Run", "Run the model on everything that has changed, while Live is off.", "Shift-K"),
     "commit": Action(
         "Commit", "Move the chosen objects from the preview to the result, and get ready for the next box.", "Q"

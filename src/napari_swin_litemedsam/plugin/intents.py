@@ -154,7 +154,7 @@ class Intents:
             work.hidden = work.hidden - {id} if shown else work.hidden | {id}
             show_all_but(work.layers, work.hidden)
 
-    def reset(self) -> None:
+    def reset_prompts(self) -> None:
         """Go back to the current object's first prompts."""
         work = self._chosen()
         if work is not None and (item := work.session.current_object) is not None:

@@ -97,7 +97,7 @@ class Panel(QWidget):
         buttons = self.buttons
         return column(
             self.table,
-            row(buttons["regenerate"], buttons["reset"]),
+            row(buttons["regenerate"], buttons["reset_prompts"]),
             row(buttons["delete"], buttons["commit"]),
             row(QLabel("On overlap"), self.overlap),
         )
@@ -140,7 +140,7 @@ class Panel(QWidget):
 
     def enable(self, image: bool, objects: bool, reference: bool = False) -> None:
         """Enable what makes sense with an image, with an object chosen, and with a reference."""
-        for name in (*TOOLS, "regenerate", "reset", "delete", "commit", "worst", "compare"):
+        for name in (*TOOLS, "regenerate", "reset_prompts", "delete", "commit", "worst", "compare"):
             missing = "" if objects or name == "box" else _NO_OBJECT
             allow(self.buttons[name], missing if image else _NO_IMAGE)
         if objects and not reference:
