@@ -23,7 +23,7 @@ def test_shows_a_mask_of_the_real_network(viewer, monkeypatch, settle):
     item = panel._work.session.objects[1]
     assert item.plane == axial(8)
     assert np.isfinite(item.iou)
-    np.testing.assert_array_equal(viewer.layers["Thigh MR scribble"].data[8] == 1, item.scribble)
+    np.testing.assert_array_equal(viewer.layers["Thigh MR scribble"].data[8] == 1, item.scribble.full())
     y0, x0, y1, x1 = item.box
     assert ((item.points >= (y0, x0)) & (item.points <= (y1, x1))).all()
     assert viewer.dims.current_step[0] == 8
