@@ -4,6 +4,8 @@
 # leaves that out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# a source tree on the path would pass for an installed package
+unset PYTHONPATH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -16,7 +18,6 @@ python -m venv "$work/env"
 "$work/env/bin/python" -m pip install --quiet "$work"/dist/*.whl
 cd "$work"  # not the source tree
 export PATH="$work/env/bin:$PATH"
-unset PYTHONPATH
 npe2 validate napari-swin-litemedsam
 swin-litemedsam info
 data=$(python -c "import napari_swin_litemedsam as n, pathlib; print(pathlib.Path(n.__file__).parent / 'plugin/data')")

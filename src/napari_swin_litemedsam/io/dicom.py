@@ -255,7 +255,8 @@ def _pixels(paths: Sequence[Path], headers: Sequence[Any], shape: tuple[int, ...
     """Rescaled intensities, ``(Z, Y, X)`` or ``(1, Y, X, 3)``; whole numbers stay whole."""
     from pydicom import dcmread
 
-    scales = [(float(h.get("RescaleSlope", 1) or 1), float(h.get("RescaleIntercept", 0) or 0)) for h in headers]
+    with _telling(paths[0]):
+        scales = [(float(h.get("RescaleSlope", 1) or 1), float(h.get("RescaleIntercept", 0) or 0)) for h in headers]
     whole = all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
     volume: NDArray = np.empty((len(paths), *shape), np.int32 if whole else np.float32)
     for image, path, (slope, intercept) in zip(volume, paths, scales, strict=True):

@@ -201,6 +201,7 @@ def _beside(path: Path, named: str) -> Path:
     if named.lower().startswith("list") or "%" in named:
         raise CaseError(f"{path}: its pixels are spread over several files, which cannot be read")
     data = path.parent / named
-    if not data.is_file():
+    # isfile, unlike is_file, takes a name that no file can have
+    if not os.path.isfile(data):
         raise CaseError(f"{path}: its pixels should be in {named!r}, which is no file")
     return data
