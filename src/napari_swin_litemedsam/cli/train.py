@@ -83,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--prompts must be even, not {args.prompts}")
     import torch
 
-    from ..training.loop import BEST, LAST, Settings, fit, has_fast_bf16, start_model
+    from ..backends.torch_backend import has_fast_bf16
+    from ..training import BEST, LAST
+    from ..training.loop import Settings, fit, start_model
     from ..training.validation import mean_dice
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
@@ -112,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         schedule=args.schedule,
         warm_up=args.warm_up,
         ema=args.ema,
-        bf16=has_fast_bf16(args.device) if args.bf16 is None else args.bf16,
+        bf16=(args.device != "cpu" or has_fast_bf16()) if args.bf16 is None else args.bf16,
         seed=args.seed,
         save_minutes=args.save_minutes,
         device=args.device,

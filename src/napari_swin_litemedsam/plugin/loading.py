@@ -7,10 +7,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from ..training import BEST
+
 if TYPE_CHECKING:
     from ..predictor import Predictor
-
-BEST = "best.safetensors"  # as a training names them
 
 
 @dataclass(frozen=True)

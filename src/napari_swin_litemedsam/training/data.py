@@ -123,10 +123,8 @@ def _manifest(root: Path) -> dict[str, dict[str, Any]]:
 
 def _read(path: Path) -> NDArray:
     if path.name.lower().endswith((".nii", ".nii.gz")):
-        try:
-            import nibabel
-        except ImportError:
-            raise DataError("reading NIfTI needs nibabel: pip install 'napari-swin-litemedsam[train]'") from None
+        import nibabel
+
         file: Any = nibabel.load(path)
         return np.ascontiguousarray(np.asanyarray(file.dataobj).T)
     return imread(path)

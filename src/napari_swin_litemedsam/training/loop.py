@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from ..model import SwinLiteMedSAM, load_checkpoint, save_checkpoint
+from . import BEST, LAST
 from .batches import Batch, draw_batch, draw_view, source_weights
 from .clicks import add_clicks
 from .data import Sample
 from .losses import distillation_loss, stage2_losses
 from .state import CsvLog, Ema, load_state, save_state
 from .teacher import Teacher, warm_start
-
-BEST, LAST = "best.safetensors", "last.safetensors"
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,6 @@ class Settings:
     bf16: bool = False
     save_minutes: float = 10
     device: str = "cpu"
-
-
-def has_fast_bf16(device: str) -> bool:
-    """Whether bf16 is faster than fp32 there; a processor without such instructions is slower by a multiple."""
-    if device != "cpu":
-        return True
-    probe = getattr(torch.cpu, "get_capabilities", None)
-    capabilities = probe() if probe else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def start_model(init: str) -> SwinLiteMedSAM:
