@@ -27,9 +27,16 @@ def samples(tmp_path):
     return [sample(n, s, tmp_path) for n, s in (("a", "CT"), ("bb", "CT"), ("ccc", "CT"), ("dddd", "CT"), ("e", "MR"))]
 
 
-def test_sources_are_drawn_by_the_square_root_of_their_size(samples):
+def test_sources_are_drawn_by_the_square_root_of_their_size(tmp_path):
+    samples = [sample(str(n), "CT/spleen" if n < 4 else "CT/liver", tmp_path) for n in range(5)]
     weights = source_weights(samples)
     assert weights.sum() == pytest.approx(1)
+    assert weights[:4].sum() == pytest.approx(2 * weights[4])
+
+
+def test_a_modality_of_many_sources_is_drawn_by_the_square_root_of_their_number(tmp_path):
+    sources = ["CT/spleen", "CT/liver", "CT/kidney", "CT/aorta", "PET/tumour"]
+    weights = source_weights([sample(str(n), source, tmp_path) for n, source in enumerate(sources)])
     assert weights[:4].sum() == pytest.approx(2 * weights[4])
 
 

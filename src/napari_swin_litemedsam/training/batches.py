@@ -1,5 +1,6 @@
 """Training batches: images with several prompts each, drawn by step number alone so that a run can resume."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,10 +43,18 @@ class Batch:
 
 
 def source_weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """Probability of each sample: sources are drawn by the square root of their size."""
-    names = [sample.pair.source for sample in samples]
-    counts = {name: names.count(name) for name in set(names)}
-    weights = np.array([counts[name] ** -0.5 for name in names])
+    """Probability of each sample: by the square root of the size, first of modalities, then of sources in them.
+
+    The modality is the first part of the source's path.
+    """
+    sources = [sample.pair.source for sample in samples]
+    modalities = [source.split("/")[0] for source in sources]
+    size = Counter(sources)
+    # a modality is as large as its sources together, each counted by its square root
+    share = dict.fromkeys(modalities, 0.0)
+    for source, count in size.items():
+        share[source.split("/")[0]] += count**0.5
+    weights = np.array([(size[s] * share[m]) ** -0.5 for s, m in zip(sources, modalities, strict=True)])
     return weights / weights.sum()
 
 
