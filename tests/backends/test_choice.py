@@ -67,6 +67,19 @@ def test_a_backend_that_fails_is_not_used(machine, model, fault):
     assert make_backend(model).name == "torch"
 
 
+def test_eight_bits_need_ranges(machine, model, monkeypatch):
+    assert "openvino-int8" not in choice.measure(model)
+    monkeypatch.setattr(Model, "ranges", {"layer": 1.0})
+    machine["slow"]["openvino-int8"] = 200.0
+    assert make_backend(model).name == "openvino-int8"
+
+
+def test_eight_bits_without_ranges_are_refused(model):
+    pytest.importorskip("openvino")
+    with pytest.raises(ValueError, match="no ranges"):
+        make_backend(model, "openvino-int8")
+
+
 def test_no_backend_at_all_is_an_error(machine, model):
     machine["broken"].update(("openvino", "torch"))
     with pytest.warns(UserWarning, match="does not work"), pytest.raises(RuntimeError, match="cannot be run"):

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -38,6 +39,23 @@ def test_a_file_that_is_no_checkpoint_is_refused_at_once(tmp_path, name):
 def test_a_device_that_is_not_here_is_refused_at_once(checkpoint):
     with pytest.raises((RuntimeError, AssertionError)):
         Model(checkpoint, "cuda:77")
+
+
+def test_ranges_of_other_weights_are_ignored(tmp_path, reference_model):
+    path = tmp_path / "weights.safetensors"
+    save_checkpoint(reference_model, path)
+    assert Model(path).ranges == {}
+    beside = tmp_path / "weights.ranges.json"
+    beside.write_text(json.dumps({"weights": Model(path).digest, "ranges": {"layer": 2.5}}))
+    assert Model(path).ranges == {"layer": 2.5}
+    save_checkpoint(reference_model, path, half=True)
+    assert Model(path).ranges == {}
+    beside.write_text("{")
+    assert Model(path).ranges == {}
+
+
+def test_the_bundled_weights_have_ranges():
+    assert Model(bundled_weights()).ranges, "run scripts/calibrate.py after every change of the weights"
 
 
 def test_padding_is_the_same_everywhere():

@@ -11,6 +11,7 @@ from napari_swin_litemedsam.backends.torch_backend import TorchBackend
 
 ov = pytest.importorskip("openvino")
 from napari_swin_litemedsam.backends.openvino import OpenVINOBackend  # noqa: E402
+from napari_swin_litemedsam.backends.openvino.calibration import activation_ranges  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,23 @@ def test_half_precision_stays_close(exact, reference_model, images):
     assert difference(logits, exact.decode(images[0], *prompts())[0]) < 0.1
 
 
+def test_ranges_are_what_enters_the_layers(reference_model):
+    tensors = tensors_of(reference_model)
+    both, of_one = (activation_ranges(tensors, images) for images in ([picture(), 0.1 * picture()], [picture()]))
+    assert all(both[name] >= value > 0 for name, value in of_one.items())
+    # what was normalised over 320 channels cannot exceed sqrt(319)
+    assert 1 < of_one["image_encoder.stages.3.blocks.0.mlp.fc1"] < 18
+    assert not [name for name in both if "stages.0" in name]
+
+
+def test_eight_bits_stay_close(exact, reference_model, images):
+    tensors = tensors_of(reference_model)
+    small = OpenVINOBackend(lambda: tensors, ranges=activation_ranges(tensors, [picture()]))
+    assert (small.name, small.description.count("int8")) == ("openvino-int8", 1)
+    logits, _ = small.decode(small.encode(picture()), *prompts())
+    assert 1e-3 < difference(logits, exact.decode(images[0], *prompts())[0]) < 0.1
+
+
 def test_what_was_compiled_is_kept_on_disk(tmp_path, monkeypatch, reference_model, single):
     monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
     calls = []
@@ -79,15 +97,15 @@ def test_what_was_compiled_is_kept_on_disk(tmp_path, monkeypatch, reference_mode
         return tensors_of(reference_model)
 
     OpenVINOBackend(tensors, "digest", half=False)
-    assert len(calls) == len(list(tmp_path.glob("*.blob"))) == 2
+    assert len(calls) == len(list(tmp_path.glob("*.blob"))) == 3
     again = OpenVINOBackend(tensors, "digest", half=False)
-    assert len(calls) == 2
-    np.testing.assert_array_equal(again.encode(picture())[0], single.encode(picture())[0])
-    next(tmp_path.glob("*prompt*.blob")).write_bytes(b"broken")
-    OpenVINOBackend(tensors, "digest", half=False)
     assert len(calls) == 3
+    np.testing.assert_array_equal(again.encode(picture())[0], single.encode(picture())[0])
+    next(tmp_path.glob("*masks*.blob")).write_bytes(b"broken")
+    OpenVINOBackend(tensors, "digest", half=False)
+    assert len(calls) == 4
     OpenVINOBackend(tensors, "other", half=False)
-    assert len(calls) == 5
+    assert len(calls) == 7
 
 
 def test_works_without_a_cache_folder(tmp_path, monkeypatch, reference_model):

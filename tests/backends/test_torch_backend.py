@@ -58,5 +58,5 @@ def test_a_device_whose_half_precision_is_wrong_falls_back_with_a_warning(refere
 
 
 def test_unknown_backends_are_refused(reference_model):
-    with pytest.raises(ValueError, match="one of auto, openvino, torch"):
+    with pytest.raises(ValueError, match="one of auto, openvino"):
         make_backend(reference_model, "abacus")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "PADDING", "Backend", "Features", "Model", "bundled_weights", "make_backend"]
 
-NAMES = ("auto", "openvino", "torch")
+NAMES = ("auto", "openvino", "openvino-int8", "torch")
 
 Features = Any
 """What `Backend.encode` returned: arrays of its own kind that have `nbytes`."""
@@ -94,6 +94,8 @@ def make_backend(model: "Model | SwinLiteMedSAM", name: str = "auto") -> Backend
         raise ValueError(f"the backend must be one of {', '.join(NAMES)}, not {name!r}")
     if isinstance(model, Model):
         return choose(model) if name == "auto" else build(model, name)
+    if name == "openvino-int8":
+        raise ValueError("a network of torch has no ranges for 8 bits")
     if name == "openvino":
         from .openvino import OpenVINOBackend
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..io.files import replacing
 
+_MODELS = 12
+"""Compiled models that are kept: three for each of the weights used lately."""
 _log = logging.getLogger(__name__)
 
 
@@ -32,6 +34,8 @@ def write_cached(name: str, content: bytes) -> None:
     try:
         with replacing(cache_folder() / name) as unfinished:
             unfinished.write_bytes(content)
+        for old in sorted(cache_folder().glob("*.blob"), key=lambda path: path.stat().st_mtime)[:-_MODELS]:
+            old.unlink()
     except OSError as error:
         _log.info("nothing was cached: %s", error)
 

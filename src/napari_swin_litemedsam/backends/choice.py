@@ -37,9 +37,12 @@ def build(model: Model, name: str) -> "Backend":
         raise ValueError(f"OpenVINO runs on the processor here, not on {model.device!r}")
     if not find_spec("openvino"):
         raise ValueError("OpenVINO is not installed (pip install openvino)")
+    ranges = model.ranges if name == "openvino-int8" else {}
+    if name == "openvino-int8" and not ranges:
+        raise ValueError(f"{model.path.name} has no ranges for 8 bits beside it (see scripts/calibrate.py)")
     from .openvino import OpenVINOBackend
 
-    return OpenVINOBackend(lambda: model.tensors, model.digest)
+    return OpenVINOBackend(lambda: model.tensors, model.digest, ranges=ranges)
 
 
 def choose(model: Model) -> "Backend":
@@ -60,7 +63,10 @@ def measure(model: Model) -> dict[str, Times]:
     """Time of each backend that is installed and right."""
     exact = None
     times: dict[str, Times] = {}
-    for name in ("torch", "openvino") if model.device == "cpu" and find_spec("openvino") else ("torch",):
+    names = ["torch"]
+    if model.device == "cpu" and find_spec("openvino"):
+        names += ["openvino", "openvino-int8"] if model.ranges else ["openvino"]
+    for name in names:
         try:
             backend = build(model, name)
             logits = probe(backend)
@@ -82,7 +88,14 @@ def measure(model: Model) -> dict[str, Times]:
 
 def _key(model: Model) -> str:
     """Names the weights, versions, machine and threads, any of which may change what is fastest."""
-    facts = [model.digest, model.device, platform.processor(), platform.machine(), platform.node()]
+    facts = [
+        model.digest,
+        str(bool(model.ranges)),
+        model.device,
+        platform.processor(),
+        platform.machine(),
+        platform.node(),
+    ]
     facts += [str(os.cpu_count()), os.environ.get("OMP_NUM_THREADS", "")]
     for package in _PACKAGES:
         try:

@@ -1,6 +1,7 @@
 """The weights that a backend runs: a handle on a file that loads no more than is asked for."""
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ..model import SwinLiteMedSAM
 
 Tensors = dict[str, NDArray]
+RANGES = ".ranges.json"
+"""Suffix, beside the weights, of a file with the largest value that enters each layer."""
 
 
 def bundled_weights() -> Path:
@@ -98,6 +101,15 @@ class Model:
             return {}
         with safe_open(self.path, "numpy") as file:
             return dict(file.metadata() or {})
+
+    @property
+    def ranges(self) -> dict[str, float]:
+        """What `scripts/calibrate.py` has written beside these very weights, or nothing."""
+        try:
+            content = json.loads(self.path.with_suffix(RANGES).read_text())
+        except (OSError, ValueError):
+            return {}
+        return content["ranges"] if content["weights"] == self.digest else {}
 
     @cached_property
     def digest(self) -> str:

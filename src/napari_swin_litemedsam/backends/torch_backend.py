@@ -31,7 +31,7 @@ class TorchBackend:
 
     def __init__(self, network: SwinLiteMedSAM, half: bool | None = None):
         self._device = next(network.parameters()).device
-        self._network = _fused(network)
+        self._network = fused(network)
         if self._device.type == "cpu":
             self._half = torch.bfloat16
             self.is_half = has_fast_bf16() if half is None else half
@@ -95,7 +95,7 @@ def has_fast_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def _fused(network: SwinLiteMedSAM) -> SwinLiteMedSAM:
+def fused(network: SwinLiteMedSAM) -> SwinLiteMedSAM:
     """A copy in float32 for inference, with batch normalisation inside its convolutions."""
     copied = copy.deepcopy(network).float().eval().requires_grad_(False)
     for module in copied.modules():

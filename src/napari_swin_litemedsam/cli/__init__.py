@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .. import __version__
-from . import demo, distill, evaluate, info, predict, train
+from . import demo, distill, evaluate, export, info, predict, train
 
 # each module has add_parser(subparsers) and run(args) -> exit code; heavy imports wait until run
-_COMMANDS = [predict, evaluate, distill, train, info, demo]
+_COMMANDS = [predict, evaluate, distill, train, export, info, demo]
 
 
 class _Parser(argparse.ArgumentParser):

@@ -93,7 +93,7 @@ class MaskDecoder(nn.Module):
         iou : Tensor
             ``(N,)``, the predicted IoU of the mask.
         """
-        count = len(tokens)
+        count = tokens.shape[0]  # len would be a constant to tracers
         height, width = features.embedding.shape[-2:]
         own = torch.cat([self.iou_token, self.mask_tokens]).expand(count, -1, -1)
         tokens = torch.cat([own, tokens], dim=1)

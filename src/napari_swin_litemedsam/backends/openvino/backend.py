@@ -12,9 +12,9 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from ..cache import read_cached, write_cached
-from .decoder import prompt_half
+from .decoder import mask_decoder, prompt_encoder
 from .encoder import SIZE, image_half
-from .layers import Layers
+from .layers import Layers, Ranges
 
 _log = logging.getLogger(__name__)
 
@@ -30,38 +30,48 @@ class OpenVINOBackend:
         Names the weights among what is kept on disk; None keeps nothing.
     half : bool, optional
         Whether to calculate in bf16; by default where the processor has instructions for it.
+    ranges : dict, optional
+        Layers of the image half named there calculate in 8 bits.
     """
 
-    name = "openvino"
     batch = 8
 
     def __init__(
-        self, tensors: Callable[[], Mapping[str, NDArray]], digest: str | None = None, half: bool | None = None
+        self,
+        tensors: Callable[[], Mapping[str, NDArray]],
+        digest: str | None = None,
+        half: bool | None = None,
+        ranges: Ranges | None = None,
     ):
         core = ov.Core()
         if half is None:
             half = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = "bf16" if half else "f32"
+        self.name = "openvino-int8" if ranges else "openvino"
 
-        def prepared(name: str, build: Callable[[Layers], ov.Model]) -> ov.InferRequest:
-            file = None if digest is None else f"{digest[:16]}-{name}-{self.precision}"
-            return compile_half(core, lambda: build(Layers(tensors())), self.precision, file).create_infer_request()
+        def prepared(
+            name: str, build: Callable[[Layers], ov.Model], precision: str = self.precision
+        ) -> ov.InferRequest:
+            file = None if digest is None else f"{digest[:16]}-{self.name}-{name}-{precision}"
+            model = compile_half(core, lambda: build(Layers(tensors(), ranges)), precision, file)
+            return model.create_infer_request()
 
-        self._encode = prepared("image", image_half)
-        self._decode = prepared("prompt", prompt_half)
+        self.image_half = prepared("image", image_half)
+        self._prompt_encoder = prepared("prompts", prompt_encoder, "f32")
+        self.mask_decoder = prepared("masks", mask_decoder)
         self._locks = Lock(), Lock()
 
     @property
     def description(self) -> str:
         """What runs, for people to read."""
-        kind = {"bf16": "bfloat16", "f32": "float32"}[self.precision]
+        kind = {"bf16": "bfloat16", "f32": "float32"}[self.precision] + " and int8" * self.name.endswith("int8")
         return f"OpenVINO {ov.__version__.partition('-')[0]}, {kind}, cpu, threads: {threads()}"
 
     def encode(self, pixels: NDArray[np.float32]) -> tuple[NDArray[np.float16], ...]:
         """See `Backend`."""
         with self._locks[0]:
-            self._encode.infer({"image": pixels[None]})
-            return tuple(tensor.data.copy() for tensor in self._encode.output_tensors)
+            self.image_half.infer({"image": pixels[None]})
+            return tuple(tensor.data.copy() for tensor in self.image_half.output_tensors)
 
     def decode(
         self,
@@ -76,21 +86,21 @@ class OpenVINOBackend:
         has_scribble = np.full(count, scribbles is not None, np.float32)
         if scribbles is None:
             scribbles = np.zeros((count, 1, SIZE, SIZE), np.float32)
-        embedding, deep, shallow = features
-        inputs = {
-            "embedding": embedding,
-            "deep": deep,
-            "shallow": shallow,
-            "points": points,
-            "labels": labels,
-            "boxes": boxes,
-            "scribbles": scribbles,
-            "has_scribble": has_scribble,
-        }
         with self._locks[1]:
+            self._prompt_encoder.infer({"points": points, "labels": labels, "boxes": boxes})
+            tokens, mask = (tensor.data for tensor in self._prompt_encoder.output_tensors)
             # shared memory would let the runtime write into the cached features
-            self._decode.infer(inputs, share_inputs=False)
-            logits, iou = (tensor.data.copy() for tensor in self._decode.output_tensors)
+            self.mask_decoder.infer(
+                {
+                    **dict(zip(("embedding", "deep", "shallow"), features, strict=True)),
+                    "scribbles": scribbles,
+                    "has_scribble": has_scribble,
+                    "tokens": tokens,
+                    "mask": mask,
+                },
+                share_inputs=False,
+            )
+            logits, iou = (tensor.data.copy() for tensor in self.mask_decoder.output_tensors)
         return logits, iou
 
 

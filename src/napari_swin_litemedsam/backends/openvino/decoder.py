@@ -3,7 +3,7 @@
 """
 
 import numpy as np
-from openvino import Dimension, Model, Node, PartialShape
+from openvino import Dimension, Model, Node, PartialShape, Type
 from openvino import opset13 as op
 
 from ..probe import PADDING
@@ -20,36 +20,44 @@ _HIDDEN = -1e4
 def prompt_half(layers: Layers) -> Model:
     """Model from features and prompts to masks, for any number N of prompts with any number P of points.
 
-    Inputs are the outputs of the image half; ``points`` ``(N, P, 2)``, ``labels`` ``(N, P)``, ``boxes`` ``(N, 4)``,
-    ``scribbles`` ``(N, 1, 256, 256)`` and ``has_scribble`` ``(N,)``, as `Backend.decode` describes them. Outputs
-    are ``logits`` ``(N, 256, 256)`` and ``iou`` ``(N,)``.
+    Inputs are the outputs of the image half, float32; ``points`` ``(N, P, 2)``, ``labels`` ``(N, P)``, ``boxes``
+    ``(N, 4)``, ``scribbles`` ``(N, 1, 256, 256)`` and ``has_scribble`` ``(N,)``, as `Backend.decode` describes them.
+    Outputs are ``logits`` ``(N, 256, 256)`` and ``iou`` ``(N,)``.
     """
-    tensors = layers.tensors
-    embedding, deep, shallow = (
-        _input(name, shape, np.float16)
-        for name, shape in (("embedding", (GRID**2, WIDTH)), ("deep", (GRID**2, WIDTH)), ("shallow", (4 * GRID**2, 64)))
-    )
-    points, labels = _input("points", (-1, -1, 2)), _input("labels", (-1, -1), np.int64)
-    boxes, scribbles = _input("boxes", (-1, 4)), _input("scribbles", (-1, 1, SIZE, SIZE))
-    has_scribble = _input("has_scribble", (-1,))
-
-    own = np.concatenate([tensors["mask_decoder.iou_token"], tensors["mask_decoder.mask_tokens"]])
-    tokens = op.concat([_for_each(own, boxes), _point_tokens(layers, points, labels), _corners(layers, boxes)], 1)
-    hidden = op.select(op.equal(labels, op.constant(np.int64(PADDING))), number(_HIDDEN), number(0))
-    shown = _for_each(np.zeros(len(own), np.float32), boxes), _for_each(np.zeros(2, np.float32), boxes)
-    # (N, T) to (N, 1, 1, T): a row for each head and query
-    mask = op.unsqueeze(op.concat([shown[0], hidden, shown[1]], 1), whole(1, 2))
-
-    image = op.add(op.convert(embedding, "f32"), _dense(layers, scribbles, has_scribble))
-    tokens, image = _transformer(layers, tokens, image, _grid_position(layers), mask)
-    return Model(
-        _masks(layers, tokens, image, deep, shallow),
-        [embedding, deep, shallow, points, labels, boxes, scribbles, has_scribble],
-        "prompt half",
-    )
+    prompts = _prompt_inputs()
+    images = _image_inputs("f32")
+    tokens, mask = _tokens(layers, *prompts)
+    return Model(_masks(layers, images, tokens, mask), [*images[:3], *prompts, *images[3:]], "prompt half")
 
 
-def _input(name: str, shape: tuple[int, ...], dtype: type = np.float32) -> Node:
+def prompt_encoder(layers: Layers) -> Model:
+    """The first part of `prompt_half`: ``points``, ``labels`` and ``boxes`` to ``tokens`` and ``mask``.
+
+    It is apart since half precision would lose the phase of the higher frequencies.
+    """
+    prompts = _prompt_inputs()
+    tokens, mask = _tokens(layers, *prompts)
+    return Model([named(op.result(tokens), "tokens"), named(op.result(mask), "mask")], prompts, "prompt encoder")
+
+
+def mask_decoder(layers: Layers) -> Model:
+    """The rest of `prompt_half`: features in half precision, tokens, mask and scribbles to masks."""
+    images = _image_inputs("f16")
+    tokens, mask = _input("tokens", (-1, -1, WIDTH)), _input("mask", (-1, 1, 1, -1))
+    return Model(_masks(layers, images, tokens, mask), [*images, tokens, mask], "mask decoder")
+
+
+def _prompt_inputs() -> list[Node]:
+    return [_input("points", (-1, -1, 2)), _input("labels", (-1, -1), np.int64), _input("boxes", (-1, 4))]
+
+
+def _image_inputs(kept: str) -> list[Node]:
+    shapes = {"embedding": (GRID**2, WIDTH), "deep": (GRID**2, WIDTH), "shallow": (4 * GRID**2, 64)}
+    features = [_input(name, shape, getattr(Type, kept)) for name, shape in shapes.items()]
+    return [*features, _input("scribbles", (-1, 1, SIZE, SIZE)), _input("has_scribble", (-1,))]
+
+
+def _input(name: str, shape: tuple[int, ...], dtype: type | Type = np.float32) -> Node:
     return named(op.parameter(PartialShape([Dimension(n) for n in shape]), dtype), name)
 
 
@@ -60,16 +68,21 @@ def _for_each(values: np.ndarray, boxes: Node) -> Node:
     return op.broadcast(op.constant(values.astype(np.float32)[None]), shape)
 
 
+def _tokens(layers: Layers, points: Node, labels: Node, boxes: Node) -> tuple[Node, Node]:
+    """Tokens, ``(N, T, 256)``, and what hides those that are padding, ``(N, 1, 1, T)``."""
+    own = np.concatenate([layers.tensors["mask_decoder.iou_token"], layers.tensors["mask_decoder.mask_tokens"]])
+    tokens = op.concat([_for_each(own, boxes), _point_tokens(layers, points, labels), _corners(layers, boxes)], 1)
+    hidden = op.select(op.equal(labels, op.constant(np.int64(PADDING))), number(_HIDDEN), number(0))
+    shown = _for_each(np.zeros(len(own), np.float32), boxes), _for_each(np.zeros(2, np.float32), boxes)
+    return tokens, op.unsqueeze(op.concat([shown[0], hidden, shown[1]], 1), whole(1, 2))
+
+
 def _position(layers: Layers, pixels: Node) -> Node:
     """Fourier features of (x, y) pixels, ``(..., 2)``."""
     # to -1..1, and from there to the phase
-    unit = op.subtract(
-        op.multiply(op.add(pixels, number(0.5)), number(2 / SIZE)),
-        number(1),
-    )
-    phase = op.matmul(
-        unit, op.constant(np.float32(2 * np.pi) * layers.tensors["prompt_encoder.frequencies"]), False, False
-    )
+    unit = op.subtract(op.multiply(op.add(pixels, number(0.5)), number(2 / SIZE)), number(1))
+    turns = np.float32(2 * np.pi) * layers.tensors["prompt_encoder.frequencies"]
+    phase = op.matmul(unit, op.constant(turns), False, False)
     return op.concat([op.sin(phase), op.cos(phase)], -1)
 
 
@@ -149,8 +162,10 @@ def _transformer(layers: Layers, tokens: Node, image: Node, place: Node, mask: N
     return layers.layer_norm(f"{name}_norm", op.add(tokens, attended)), image
 
 
-def _masks(layers: Layers, tokens: Node, image: Node, deep: Node, shallow: Node) -> list[Node]:
-    x = image
+def _masks(layers: Layers, images: list[Node], tokens: Node, mask: Node) -> list[Node]:
+    embedding, deep, shallow, scribbles, has_scribble = images
+    image = op.add(op.convert(embedding, "f32"), _dense(layers, scribbles, has_scribble))
+    tokens, x = _transformer(layers, tokens, image, _grid_position(layers), mask)
     for level, features in (("deep", deep), ("shallow", shallow)):
         name = f"mask_decoder.{level}"
         weight = layers.tensors[f"{name}_conv.weight"]

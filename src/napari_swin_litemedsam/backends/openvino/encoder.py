@@ -15,9 +15,9 @@ STAGES = ((2, 2, 2), (2, 4, 2), (6, 5, 1), (2, 10, 1))
 CHANNEL_EPS = 1e-6
 
 
-def image_half(layers: Layers) -> Model:
+def image_half(layers: Layers, kept: str = "f16") -> Model:
     """Model from ``image``, ``(1, 3, 256, 256)``, to ``embedding`` and ``deep``, ``(4096, 256)``, and ``shallow``,
-    ``(16384, 64)``, all in half precision, pixels in rows; `shallow` has the four pixels of each of `deep` together.
+    ``(16384, 64)``, all of type `kept`, pixels in rows; `shallow` has the four pixels of each of `deep` together.
     """
     image = named(op.parameter([1, 3, SIZE, SIZE], np.float32), "image")
     first, second = (layers.conv_norm(f"image_encoder.patch_embed.{i}") for i in (0, 2))
@@ -53,13 +53,14 @@ def image_half(layers: Layers) -> Model:
     order = np.arange(4 * side * side).reshape(side, 2, side, 2).transpose(0, 2, 1, 3).ravel()
     shallow = take(shallow, order)
     outputs = {"embedding": embedding, "deep": deep, "shallow": shallow}
-    return Model([named(op.result(op.convert(x, "f16")), name) for name, x in outputs.items()], [image], "image half")
+    return Model([named(op.result(op.convert(x, kept)), name) for name, x in outputs.items()], [image], "image half")
 
 
 def _block(layers: Layers, name: str, x: Node, side: int, heads: int, shift: int) -> Node:
     order = window_order(side, shift)
     inner = heads * HEAD_WIDTH
-    windows = take(normalise(x, 1e-5), order)
+    # bytes are sorted into windows faster than floats
+    windows = take(layers.entering(f"{name}.attention.qkv", normalise(x, 1e-5)), order)
     qkv = layers.normalised_linear(f"{name}.attention.qkv", f"{name}.attention_norm", windows)
     parts = op.split(qkv, op.constant(np.int64(1)), 3)
     query, key, value = (

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from openvino import Node
 from openvino import opset13 as op
 
-Ranges = Mapping[str, tuple[float, float]]
-"""Lowest and highest value that enters a layer, by the name of the layer's weights."""
+Ranges = Mapping[str, float]
+"""Largest absolute value that enters a layer, by the name of the layer's weights."""
 
 
 def whole(*values: int) -> Node:
@@ -69,7 +69,7 @@ class Layers:
     def __init__(self, tensors: Mapping[str, NDArray], ranges: Ranges | None = None):
         self.tensors = tensors
         self.ranges = ranges or {}
-        self.entering: dict[str, Node] = {}
+        self.marked: dict[str, Node] = {}
         """What enters each layer that may calculate in 8 bits."""
 
     def affine(self, name: str) -> tuple[NDArray, NDArray]:
@@ -89,8 +89,10 @@ class Layers:
         """A linear layer; by default with the tensors of its name."""
         if weight is None or bias is None:
             weight, bias = self.affine(name)
-        x, weights = self._prepared(name, x, weight.reshape(len(weight), -1))
-        return op.add(op.matmul(x, weights, False, True), op.constant(bias.astype(np.float32)))
+        if name not in self.marked:
+            x = self.entering(name, x)
+        product = op.matmul(x, self._weights(name, weight.reshape(len(weight), -1)), False, True)
+        return op.add(product, op.constant(bias.astype(np.float32)))
 
     def normalised_linear(self, name: str, norm: str, x: Node) -> Node:
         """A linear layer on what was normalised to mean 0 and variance 1; scale and shift of `norm` go into it."""
@@ -109,20 +111,23 @@ class Layers:
         if weight.shape[1] == 1 and pad:
             x = op.group_convolution(x, op.constant(weight[:, None].astype(np.float32)), *settings)
         else:
-            x, weights = self._prepared(name, x, weight)
-            x = op.convolution(x, weights, *settings)
+            x = op.convolution(self.entering(name, x), self._weights(name, weight), *settings)
         return op.add(x, op.constant(bias.astype(np.float32).reshape(1, -1, 1, 1)))
 
-    def _prepared(self, name: str, x: Node, weight: NDArray) -> tuple[Node, Node]:
-        """Input and weight, both in 8 bits if the input's range is known."""
-        weight = weight.astype(np.float32)
-        self.entering[name] = x
+    def entering(self, name: str, x: Node) -> Node:
+        """Mark what enters a layer; in 8 bits if its range is known."""
+        self.marked[name] = x
         if name not in self.ranges:
-            return x, op.constant(weight)
-        most = max(abs(bound) for bound in self.ranges[name])
+            return x
+        most = self.ranges[name]
         low = -most * 128 / 127
-        x = op.fake_quantize(x, *(np.float32(v) for v in (low, most, low, most)), 256)
+        return op.fake_quantize(x, *(np.float32(v) for v in (low, most, low, most)), 256)
+
+    def _weights(self, name: str, weight: NDArray) -> Node:
+        weight = weight.astype(np.float32)
+        if name not in self.ranges:
+            return op.constant(weight)
         scale = np.maximum(np.abs(weight).reshape(len(weight), -1).max(axis=1), 1e-12) / 127
         scale = scale.reshape(-1, *[1] * (weight.ndim - 1)).astype(np.float32)
         small = op.convert(op.constant(np.rint(weight / scale).astype(np.int8)), "f32")
-        return x, op.multiply(small, op.constant(scale))
+        return op.multiply(small, op.constant(scale))

@@ -1,0 +1,49 @@
+"""Measure what 8 bits must hold for a checkpoint, and write it beside the checkpoint.
+
+    python scripts/calibrate.py src/napari_swin_litemedsam/weights/swin_litemedsam.safetensors DATA/train
+
+To be run after every change of the weights: ranges of other weights are ignored, and the backend `openvino-int8`
+is then absent. Needs the extra ``train``.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from napari_swin_litemedsam.backends.model import RANGES, Model
+from napari_swin_litemedsam.backends.openvino.calibration import activation_ranges
+from napari_swin_litemedsam.preprocessing import Frame
+from napari_swin_litemedsam.training.data import find_pairs, read_sample
+from napari_swin_litemedsam.training.validation import middle_slice
+
+
+def inputs(folder, images):
+    """Network inputs of a few images from each source, `images` in all or a few more."""
+    by_source = defaultdict(list)
+    for pair in find_pairs(folder):
+        by_source[pair.source].append(pair)
+    each = -(-images // len(by_source))
+    for _, pairs in sorted(by_source.items()):
+        for i in np.linspace(0, len(pairs) - 1, min(each, len(pairs))).astype(int):
+            image, _ = middle_slice(read_sample(pairs[i]))
+            yield Frame(*image.shape[:2]).input(image)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("data", type=Path, help="training images, as `swin-litemedsam train` reads them")
+    parser.add_argument("--images", type=int, default=64)
+    args = parser.parse_args()
+    model = Model(args.checkpoint)
+    ranges = activation_ranges(model.tensors, inputs(args.data, args.images))
+    path = args.checkpoint.with_suffix(RANGES)
+    path.write_text(json.dumps({"weights": model.digest, "ranges": ranges}, indent=1) + "\n")
+    print(f"{len(ranges)} ranges, largest {max(ranges.values())}: {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""``swin-litemedsam export``: the network as ONNX and OpenVINO models."""
+
+import argparse
+from pathlib import Path
+
+_FORMATS = ("onnx", "openvino")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction") -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("export", help="write the network as ONNX and OpenVINO models")
+    parser.add_argument("output", type=Path, metavar="OUT", help="folder for image.* and prompt.*")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights; by default the bundled ones")
+    parser.add_argument("--format", nargs="+", choices=_FORMATS, default=_FORMATS, help="by default both")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the models and list them."""
+    from ..backends.model import without_triton
+    from ..predictor import load_model
+
+    model = load_model(args.checkpoint)
+    args.output.mkdir(parents=True, exist_ok=True)
+    with without_triton():
+        from ..backends.export import export_onnx, export_openvino
+    writers = {"onnx": export_onnx, "openvino": export_openvino}
+    for name in args.format:
+        for path in writers[name](model, args.output):
+            print(path, flush=True)
+    return 0

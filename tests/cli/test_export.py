@@ -1,0 +1,86 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.io import imread, imsave
+
+from napari_swin_litemedsam.backends.probe import picture, prompts
+from napari_swin_litemedsam.backends.torch_backend import TorchBackend
+from napari_swin_litemedsam.predictor import Predictor
+
+ROOT = Path(__file__).parents[2]
+FORMATS = [("onnx", "onnxruntime"), ("openvino", "openvino")]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, checkpoint):
+    """Folders of exported models by format."""
+    from napari_swin_litemedsam.cli import main
+
+    folders = {}
+    for name, package in FORMATS:
+        pytest.importorskip(package)
+        folders[name] = tmp_path_factory.mktemp(name)
+        assert main(["export", str(folders[name]), "--checkpoint", str(checkpoint), "--format", name]) == 0
+    return folders
+
+
+@pytest.fixture(scope="module")
+def example():
+    sys.path.insert(0, str(ROOT / "examples"))
+    import run_exported
+
+    sys.path.pop(0)
+    return run_exported
+
+
+@pytest.mark.parametrize("name", [name for name, _ in FORMATS])
+def test_the_two_halves_answer_as_torch_does(exported, example, reference_model, name):
+    features = example.load(exported[name], "image")({"image": picture()[None]})
+    half = example.load(exported[name], "prompt")
+    with torch.inference_mode():
+        exact = reference_model.encode_image(torch.from_numpy(picture())[None])
+    for count, kept in ((1, 4), (3, 2)):
+        points, labels, boxes, scribbles = prompts(count)
+        given = points[:, :kept], labels[:, :kept], boxes, scribbles
+        inputs = dict(zip(("points", "labels", "boxes", "scribbles"), given, strict=True))
+        masks = half({**features, **inputs, "has_scribble": np.ones(count, np.float32)})
+        with torch.inference_mode():
+            logits, iou = reference_model.decode(exact, *(torch.from_numpy(x) for x in given))
+        assert masks["logits"].shape == (count, 256, 256)
+        np.testing.assert_allclose(masks["logits"], logits, atol=1e-3)
+        np.testing.assert_allclose(masks["iou"], iou, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in FORMATS])
+def test_the_example_segments_a_box_without_torch(exported, reference_model, tmp_path, name):
+    image = np.random.default_rng(0).integers(0, 255, (60, 90), np.uint8)
+    imsave(tmp_path / "image.png", image, check_contrast=False)
+    arguments = [
+        "",
+        str(exported[name]),
+        str(tmp_path / "image.png"),
+        *["10", "20", "50", "70"],
+        str(tmp_path / "mask.png"),
+    ]
+    code = f"""
+import runpy, sys
+sys.argv = {arguments}
+runpy.run_path({str(ROOT / "examples" / "run_exported.py")!r}, run_name="__main__")
+sys.exit("torch was imported" if "torch" in sys.modules else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    predictor = Predictor(None, TorchBackend(reference_model, half=False))
+    predictor.set_image(image)
+    expected = predictor.predict((10, 20, 50, 70), points=[], scribble=False)
+    differ = (imread(tmp_path / "mask.png") > 0) != expected.mask
+    assert not differ[abs(expected.probability - 0.5) > 0.02].any()
+
+
+def test_missing_weights_are_exit_code_2(command, tmp_path):
+    code, _, err = command("export", tmp_path, "--checkpoint", tmp_path / "absent.pth")
+    assert (code, len(err)) == (2, 1)
