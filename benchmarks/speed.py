@@ -249,7 +249,8 @@ def main():
     backend = make_backend(model, args.backend)
     network = plain.plain_network(model.network)
     told = [x for x in sys.argv[1:] if x != str(args.data)]
-    facts = {"command": " ".join(["python benchmarks/speed.py DATA/val", *told]), "machine": machine(), "cores": os.cpu_count()}
+    command = " ".join(["python benchmarks/speed.py DATA/val", *told])
+    facts = {"command": command, "machine": machine(), "cores": os.cpu_count()}
     facts |= {"threads": threads(), "clock": args.clock, "backend": backend.description}
     facts |= {name: version(name) for name in ("torch", "openvino", "numpy")} | {"python": platform.python_version()}
     facts |= {"weights": bundled_weights().name, "plain steps": args.plain_steps}
