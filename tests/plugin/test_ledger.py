@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from napari_swin_litemedsam.plugin.carrying import Route
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.objects import State
 from napari_swin_litemedsam.plugin.session import Session
@@ -31,7 +32,7 @@ def run(session):
 
 
 def carry(session):
-    steps, _ = session.carry(session.in_range(axial(0), 0, 4), 0, 4, None)
+    steps, _ = session.carry(Route(axial(0), 0, 4), None)
     for step in steps():
         session.accept_step(step)
 
@@ -116,7 +117,7 @@ class TestUndo:
     def test_propagation_is_one_step_though_edits_come_between(self, session):
         item = session.add_box(axial(2), BOX)
         run(session)
-        steps, _ = session.carry([item], 0, 4, None)
+        steps, _ = session.carry(Route(axial(0), 0, 4), None)
         for number, step in enumerate(steps()):
             session.accept_step(step)
             if number == 1:
@@ -131,7 +132,7 @@ class TestUndo:
     def test_stops_a_propagation(self, session):
         item = session.add_box(axial(2), BOX)
         run(session)
-        steps, _ = session.carry([item], 0, 4, None)
+        steps, _ = session.carry(Route(axial(0), 0, 4), None)
         taken = []
         for step in steps():
             taken.append(session.accept_step(step))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_swin_litemedsam.plugin.carrying import Route
 from napari_swin_litemedsam.plugin.edits import Edits
 from napari_swin_litemedsam.plugin.layers import SessionLayers
 
@@ -30,7 +31,7 @@ def stroke(desk, drag, mode, *positions):
 
 def carry(desk):
     session = desk.session
-    steps, _ = session.carry(session.in_range(axial(0), 0, 3), 0, 3, None)
+    steps, _ = session.carry(Route(axial(0), 0, 3), None)
     for step in steps():
         desk.edits.read_prompts(step.plane)
         session.accept_step(step)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_swin_litemedsam.plugin.carrying import Route
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.session import Session
 
@@ -25,7 +26,7 @@ def draw(session, box=BOX, z=1):
 
 
 def carry(session):
-    steps, _ = session.carry(session.in_range(axial(0), 0, 3), 0, 3, None)
+    steps, _ = session.carry(Route(axial(0), 0, 3), None)
     for step in steps():
         session.accept_step(step)
 
@@ -116,8 +117,8 @@ class TestCommit:
         assert (session.result == 4).sum() == 121
 
     def test_refuses_slices_that_come_later(self, session):
-        item = draw(session)
-        steps, _ = session.carry([item], 0, 3, None)
+        draw(session)
+        steps, _ = session.carry(Route(axial(0), 0, 3), None)
         stream = steps()
         session.accept_step(next(stream))
         session.commit([1])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from napari_swin_litemedsam.plugin.carrying import Route
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.objects import State
 from napari_swin_litemedsam.plugin.session import Session
@@ -26,7 +27,7 @@ def run(session, window=None):
 
 
 def carry(session, first=0, last=4):
-    steps, total = session.carry(session.in_range(axial(0), first, last), first, last, None)
+    steps, total = session.carry(Route(axial(0), first, last), None)
     carried = list(steps())
     assert len(carried) == total
     for step in carried:
@@ -203,12 +204,12 @@ class TestPropagation:
 
     def test_leaves_boxes_outside_the_range(self, session):
         session.add_box(axial(0), BOX)
-        assert session.in_range(axial(1), 1, 3) == []
+        assert Route(axial(1), 1, 3).objects(session.objects.values()) == []
 
     def test_refuses_slices_of_a_changed_object(self, session):
-        item = session.add_box(axial(2), BOX)
+        session.add_box(axial(2), BOX)
         run(session)
-        steps, _ = session.carry([item], 0, 4, None)
+        steps, _ = session.carry(Route(axial(0), 0, 4), None)
         session.move_box(1, axial(2), (0, 0, 9, 9))
         assert all(session.accept_step(step) is None for step in steps())
 

@@ -270,7 +270,7 @@ class TestPropagating:
         layers = widget._work.layers
         assert layers.masks.data.any(axis=(1, 2)).all()
         np.testing.assert_array_equal(layers.carried.features["slice"], [3, 4, 5, 1, 0])
-        assert "slices 0 to 5" in widget.panel.status.text()
+        assert "0 (end of range), 5 (end of range)" in widget.panel.status.text()
         assert widget.panel.table.item(0, 4).text() == "propagated"
 
     def test_keeps_to_the_range(self, widget, settle):

@@ -37,7 +37,16 @@ ACTIONS = {
         "Correct label", "Make an object of the reference's selected label, from the slice in view, to correct it."
     ),
     "delete": Action("Delete", "Remove the chosen objects: their boxes, prompts and masks."),
-    "propagate": Action("Propagate", "Carry all boxes through the volume, slice by slice, from where they are.", "G"),
+    "anchor": Action(
+        "Box here, too",
+        "Give the chosen object one more box, on the slice in view; drag it to fit. Masks of its other boxes stay, and "
+        "on the slices between the boxes are interpolated.",
+    ),
+    "propagate": Action(
+        "Propagate",
+        "Carry all boxes through the volume, slice by slice; what is done already is not done again.",
+        "G",
+    ),
     "cancel": Action("Cancel", "Stop after this slice; the slices that are done stay.", "Shift-G"),
     "worst": Action("Worst slice", "Go to the chosen object's slice with the lowest predicted IoU.", "Shift-J"),
     "compare": Action("Compare", "Compare each object with the label of the reference that covers most of it."),

@@ -1,27 +1,119 @@
-"""An object of the session as the propagation sees it."""
+"""An object of the session as the propagation sees it: where it is known, and how far it is to go."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .objects import BoxObject, State
+from .planes import Box, Plane
 
 if TYPE_CHECKING:
-    from ..propagation import Track
+    from ..propagation import Options, Track
 
 
-def track_of(item: BoxObject, first: int, last: int, shape: tuple[int, int]) -> "Track":
-    """Make the way of an object through slices, ``shape`` each.
+class Reach(StrEnum):
+    """How far objects are carried, in words for the user."""
 
-    One whose prompts the user has edited keeps the mask on its slice.
+    SLICES = "through these slices"
+    BOXES = "between each object's boxes"
+    OPEN = "until each object ends"
+
+
+@dataclass(frozen=True)
+class Route:
+    """What the user wants carried, and how far.
+
+    Parameters
+    ----------
+    plane : Plane
+        The boxes on its neighbours are meant.
+    first, last : int
+        Neighbours; they count if `reach` says so.
+    reach : Reach
+        How far.
+    options : Options, optional
+        Of the propagation.
     """
+
+    plane: Plane
+    first: int
+    last: int
+    reach: Reach = Reach.SLICES
+    options: "Options | None" = None
+
+    def objects(self, items: Iterable[BoxObject]) -> list[BoxObject]:
+        """Those of some objects that it is a way for."""
+        beside = [item for item in items if item.plane.joins(self.plane)]
+        if self.reach is Reach.BOXES:
+            return [item for item in beside if len(boxes_of(item)) > 1]
+        if self.reach is Reach.OPEN:
+            return beside
+        inside = range(self.first, self.last + 1)
+        return [item for item in beside if any(plane.position in inside for plane in boxes_of(item))]
+
+
+def tracks_of(items: Sequence[BoxObject], route: Route, shape: Sequence[int]) -> "list[Track]":
+    """Make the ways of objects through a volume of this shape that are not done yet; if none is missing, of all."""
+    tracks = [_track(item, route, shape, resume=True) for item in items]
+    if not any(track.count(shape[0]) for track in tracks):
+        tracks = [_track(item, route, shape, resume=False) for item in items]
+    return tracks
+
+
+def _track(item: BoxObject, route: Route, shape: Sequence[int], resume: bool) -> "Track":
     from ..propagation import Track
 
-    z = item.plane.position
-    assert z is not None, "only planes that have neighbours are carried"
-    known = {}
-    patch = item.masks.get(item.plane)
-    if patch is not None and item.edited and item.state is State.DONE:
-        known[z] = np.zeros(shape, bool)
-        patch.paint(known[z], 1)
-    return Track({z: item.box}, first, last, known, seed=item.seed)
+    boxes = {_position(plane): box for plane, box in boxes_of(item).items()}
+    kept = {plane for plane in boxes_of(item) if plane in item.masks and _is_kept(item, plane)}
+    done = {plane for plane in item.carried if plane.joins(item.plane) and plane in item.masks} if resume else set()
+    known = {_position(plane): plane for plane in kept | done}
+    # what goes on from a stretch that is done goes on from its ends
+    ends = [z for z, plane in known.items() if plane in kept or z - 1 not in known or z + 1 not in known]
+    masks = {z: item.masks[known[z]].full() for z in ends}
+    low: int | None = route.first
+    high: int | None = route.last
+    if route.reach is Reach.BOXES:
+        low, high = min(boxes), max(boxes)
+    elif route.reach is Reach.OPEN:
+        # an end that was found before stays one
+        stops = [_position(plane) for plane in item.ends] if resume else []
+        low = max((z for z in stops if z < min(boxes)), default=None)
+        high = min((z for z in stops if z > max(boxes)), default=None)
+    return Track(boxes, low, high, masks, set(known), item.seed)
+
+
+def boxes_of(item: BoxObject) -> dict[Plane, Box]:
+    """All boxes of an object that can be carried to each other."""
+    return {plane: box for plane, box in {**item.anchors, item.plane: item.box}.items() if plane.joins(item.plane)}
+
+
+def ends_of(item: BoxObject) -> list[tuple[int, str]]:
+    """Slices where propagation has stopped, from the lowest, with the reasons."""
+    return sorted((_position(plane), reason) for plane, reason in item.ends.items() if plane.joins(item.plane))
+
+
+def _is_kept(item: BoxObject, plane: Plane) -> bool:
+    """Whether the mask on a box's slice is the user's choice, and not only what the box alone gives."""
+    corrected = item.edited or bool(item.anchors) or plane in item.hand
+    return plane != item.plane or (corrected and item.state is State.DONE)
+
+
+def neighbours(item: BoxObject, plane: Plane) -> tuple[float, float]:
+    """Positions of the next boxes below and above a plane; infinite where there is none."""
+    z = _position(plane)
+    others = [_position(other) for other in boxes_of(item) if other != plane]
+    return max((o for o in others if o < z), default=-float("inf")), min(
+        (o for o in others if o > z), default=float("inf")
+    )
+
+
+def between(item: BoxObject, plane: Plane) -> list[Plane]:
+    """The planes that were carried to and lie nearer to a plane than the next boxes on either side."""
+    low, high = neighbours(item, plane)
+    return [other for other in item.carried if other.joins(plane) and low < _position(other) < high]
+
+
+def _position(plane: Plane) -> int:
+    assert plane.position is not None, "only planes that have neighbours are carried"
+    return plane.position

@@ -153,20 +153,35 @@ class Edits:
         session, boxes = self.session, self.layers.boxes
         if boxes is None:
             return
-        owners = boxes.features["object"].to_numpy(int)
-        kept: list[int] = []
+        owners = boxes.features["object"].to_numpy(int).tolist()
+        shapes = [
+            (id, *self._bounds(self.layers.in_image(boxes, vertices)))
+            for id, vertices in zip(owners, boxes.data, strict=True)
+        ]
+        present = {(id, plane) for id, plane, _ in shapes}
+        kept: list[tuple[int, Plane]] = []
         with session.together():
-            for vertices, id in zip(boxes.data, owners, strict=True):
-                plane, box = self._bounds(self.layers.in_image(boxes, vertices))
+            for id, plane, box in shapes:
+                item = session.open_objects.get(id)
                 # napari copies the features of the selected shape to a new one
-                if id not in session.open_objects or id in kept:
-                    kept.append(session.add_box(plane, box, 0 if id in kept else int(id)).id)
+                if item is None or (id, plane) in kept:
+                    id = session.add_box(plane, box, id if item is None else 0).id
+                elif plane in item.anchors:
+                    if not np.allclose(item.anchors[plane], box):
+                        session.place_box(id, plane, box)
+                elif plane == item.plane or (id, item.plane) not in present:
+                    session.move_box(id, plane, box)
                 else:
-                    kept.append(int(id))
-                    session.move_box(int(id), plane, box)
-            for id in session.open_objects.keys() - set(kept):
-                session.remove(id)
-            self.layers.set_owners(kept)
+                    id = session.add_box(plane, box).id
+                kept.append((id, plane))
+            for id, item in list(session.open_objects.items()):
+                gone = {item.plane, *item.anchors} - {plane for owner, plane in kept if owner == id}
+                if len(gone) == 1 + len(item.anchors):
+                    session.remove(id)
+                else:
+                    for plane in gone:
+                        session.remove_box(id, plane)
+            self.layers.set_owners([id for id, _ in kept])
 
     def _bounds(self, corners: NDArray) -> tuple[Plane, Box]:
         """Plane and bounding box of a shape."""

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from ..preprocessing import percentile_window
 from .actions import TOOLS
+from .carrying import Reach, Route
 from .images import pixels_of, show_plane, spacing_of
 from .messages import Messages
 from .panel import Panel
@@ -242,23 +243,46 @@ class Intents:
 
     # ---- propagation
 
+    def anchor(self) -> None:
+        """Give the current object a box on the slice in view, where propagation had it or else as its others are."""
+        work = self._chosen()
+        if work is None or (item := work.session.current_object) is None:
+            return
+        plane = work.edits.plane_in_view()
+        if plane == item.plane:
+            self._messages.say("The box of this slice is the current one already; drag it to fit.")
+        elif not plane.joins(item.plane):
+            self._messages.warn("An object's boxes lie on slices of one direction; turn the view back to them.")
+        else:
+            box = item.anchors.get(plane) or item.carried.get(plane) or item.box
+            work.session.place_box(item.id, plane, box)
+            if work.layers.boxes is not None:
+                self.viewer.layers.selection.active = work.layers.boxes
+                work.layers.boxes.mode = "select"
+
     def propagate(self) -> None:
-        """Carry the boxes of the view that the canvas shows through the chosen slices."""
+        """Carry the boxes of the view that the canvas shows as far as was chosen."""
         first, last = sorted((self.panel.first.value(), self.panel.last.value()))
         work = self._chosen()
         plane = None if work is None else work.edits.plane_in_view()
         if work is None or plane is None or plane.axis is None:
             self._messages.warn("Only volumes have slices to carry boxes through.")
             return
-        inside = work.session.in_range(plane, first, last)
-        outside = [item.id for item in work.session.objects.values() if item not in inside]
+        route = Route(plane, first, last, self.panel.carry.reach, self.panel.carry.options)
+        inside = route.objects(work.session.open_objects.values())
+        outside = ", ".join(str(item.id) for item in work.session.open_objects.values() if item not in inside)
+        if route.reach is Reach.BOXES:
+            why = "An object needs two boxes or more on different slices: go to another slice and press Box here, too."
+            left, none = f"Objects with one box stay where they are: {outside}.", why
+        else:
+            left = f"Boxes outside slices {first} to {last} stay where they are: {outside}."
+            none = "Draw a box on one of the slices first."
         if outside:
-            ids = ", ".join(map(str, outside))
-            self._messages.warn(f"Boxes outside slices {first} to {last} stay where they are: {ids}.")
-        if not inside:
-            self._messages.warn("Draw a box on one of the slices first.")
-            return
-        self._runs.propagate(work, plane, first, last)
+            self._messages.warn(left)
+        if inside:
+            self._runs.propagate(work, route)
+        else:
+            self._messages.warn(none)
 
     def cancel(self) -> None:
         """Stop a propagation; what is done stays."""

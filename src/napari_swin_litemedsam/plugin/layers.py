@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .images import geometry_of, linear_map, pixels_of, spatial_shape
 from .loading import LazyPredictor
-from .objects import BoxObject, Change
-from .planes import Plane, blank_labels
+from .objects import Change
+from .planes import Box, Plane, blank_labels
 from .session import Session
 
 if TYPE_CHECKING:
@@ -303,28 +303,33 @@ class SessionLayers:
 
     def _show_boxes(self) -> None:
         """Bring the layer of boxes up to date, leaving shapes alone that stand for the boxes of their objects."""
-        boxes, objects = self.boxes, self.session.open_objects
+        boxes = self.boxes
         if boxes is None:
             return
-        owners = boxes.features["object"].to_numpy(int)
-        shapes = dict(zip(owners.tolist(), boxes.data, strict=True))
-        drawn = {id: self.in_image(boxes, shape) for id, shape in shapes.items() if id in objects}
-        fitting = {id for id in drawn if self._stands_for(drawn[id], objects[id])}
-        if fitting == objects.keys() == shapes.keys():
+        wanted = {item.id: {**item.anchors, item.plane: item.box} for item in self.session.open_objects.values()}
+        stale = []
+        for row, (id, shape) in enumerate(zip(boxes.features["object"].tolist(), boxes.data, strict=True)):
+            own = wanted.get(id, {})
+            corners = self.in_image(boxes, shape)
+            plane = next((plane for plane, box in own.items() if self._stands_for(corners, plane, box)), None)
+            if plane is None:
+                stale.append(row)
+            else:
+                del own[plane]
+        missing = [(id, plane, box) for id in sorted(wanted) for plane, box in wanted[id].items()]
+        if not (stale or missing):
             return
         with self.changing():
             boxes.selected_data = set()
-            boxes.remove([row for row, id in enumerate(owners) if id not in fitting])
-            for id in sorted(objects.keys() - fitting):
+            boxes.remove(stale)
+            for id, plane, box in missing:
                 boxes.feature_defaults = {"object": id}
-                corners = objects[id].plane.rectangle(objects[id].box)
                 # wherever the user has put this layer
-                boxes.add_rectangles(_carried(corners, self.image, boxes))
+                boxes.add_rectangles(_carried(plane.rectangle(box), self.image, boxes))
 
-    def _stands_for(self, corners: NDArray, item: BoxObject) -> bool:
-        plane = item.plane
+    def _stands_for(self, corners: NDArray, plane: Plane, box: Box) -> bool:
         low, high = corners.min(axis=0), corners.max(axis=0)
-        same = np.allclose(np.concatenate([plane.drop(low[None]), plane.drop(high[None])], axis=1), item.box)
+        same = np.allclose(np.concatenate([plane.drop(low[None]), plane.drop(high[None])], axis=1), box)
         return same and Plane.of(self.session.shape, plane.spans, (low + high) / 2) == plane
 
     def _show_points(self, id: int) -> None:
@@ -353,7 +358,8 @@ class SessionLayers:
         item = self.session.open_objects.get(id)
         wanted = {} if item is None else {p.position: p.rectangle(box) for p, box in item.carried.items()}
         if item is not None:
-            wanted.pop(item.plane.position, None)
+            for plane in (item.plane, *item.anchors):
+                wanted.pop(plane.position, None)
         if self.carried is None:
             if not wanted:
                 return

@@ -61,6 +61,8 @@ class BoxObject:
     answers: dict[Plane, Patch] = field(default_factory=dict)  # of the model
     hand: dict[Plane, HandEdit] = field(default_factory=dict)
     carried: dict[Plane, Box] = field(default_factory=dict)
+    anchors: dict[Plane, Box] = field(default_factory=dict)  # boxes on other planes; their masks stay
+    ends: dict[Plane, str] = field(default_factory=dict)  # why propagation stopped there
     version: int = field(default_factory=_versions.__next__)
     masks: dict[Plane, Patch] = field(default_factory=dict)  # the answers with the user's pixels
 
@@ -112,6 +114,12 @@ class BoxObject:
     def answer(self, plane: Plane, mask: Mask) -> None:
         """Take the model's mask of a plane; the user's pixels stay."""
         self.answers[plane] = Patch.cut(mask)
+        self.compose(plane)
+
+    def forget(self, plane: Plane) -> None:
+        """Drop the model's mask of a plane; the user's pixels stay."""
+        self.answers.pop(plane, None)
+        self.ious.pop(plane, None)
         self.compose(plane)
 
     def compose(self, plane: Plane) -> None:

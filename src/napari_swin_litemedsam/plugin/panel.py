@@ -16,6 +16,8 @@ from qtpy.QtWidgets import (
 )
 
 from .actions import ACTIONS, TOOLS, tip_of
+from .carry_options import CarryOptions
+from .carrying import Reach
 from .controls import Section, allow, button, column, explain, row
 from .model_section import ModelSection
 from .review_section import ReviewSection
@@ -50,6 +52,7 @@ class Panel(QWidget):
         self.overlap = QComboBox()
         self.overlap.addItems(OVERLAP)
         explain(self.overlap, "What happens to pixels of the result that other objects have already.")
+        self.carry = CarryOptions()
         self.first = _spin_box("First slice to be segmented.")
         self.last = _spin_box("Last slice to be segmented.")
         self.follow = _check_box("Show each slice", "Let the viewer go along with the slices as they are segmented.")
@@ -60,6 +63,10 @@ class Panel(QWidget):
         self.status = QLabel()
         self.status.setWordWrap(True)
         slices = row(QLabel("Slices"), self.first, QLabel("to"), self.last)
+        slices.setContentsMargins(0, 0, 0, 0)
+        self._slices = QWidget()
+        self._slices.setLayout(slices)
+        self.carry.reach_chosen.connect(lambda reach: self._slices.setVisible(reach is Reach.SLICES))
         run = row(self.buttons["propagate"], self.buttons["cancel"])
         self.sections = {
             "image": Section("Image", self._image_row(chooser)),
@@ -67,7 +74,10 @@ class Panel(QWidget):
             "model": Section("Model", self.model_section),
             "draw": Section("Draw", self._tools()),
             "objects": Section("Objects", self._objects()),
-            "volume": Section("Through the volume", column(slices, self.follow, run, self.progress)),
+            "volume": Section(
+                "Through the volume",
+                column(self.buttons["anchor"], self.carry, self._slices, self.follow, run, self.progress),
+            ),
             "review": Section("Review", self.review_section),
         }
         self._arrange()
@@ -138,9 +148,13 @@ class Panel(QWidget):
         self.progress.setRange(0, total)
         self.progress.setValue(0)
 
+    def show_resumable(self, resumable: bool) -> None:
+        """Say whether a propagation that was stopped would go on."""
+        self.buttons["propagate"].setText("Resume" if resumable else ACTIONS["propagate"].text)
+
     def enable(self, image: bool, objects: bool, reference: bool = False) -> None:
         """Enable what makes sense with an image, with an object chosen, and with a reference."""
-        for name in (*TOOLS, "regenerate", "reset_prompts", "delete", "commit", "worst", "compare"):
+        for name in (*TOOLS, "regenerate", "reset_prompts", "delete", "anchor", "commit", "worst", "compare"):
             missing = "" if objects or name == "box" else _NO_OBJECT
             allow(self.buttons[name], missing if image else _NO_IMAGE)
         if objects and not reference:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from .carrying import Route, ends_of
 from .edits import Edits
 from .images import window_of
 from .layers import SessionLayers
 from .loading import LazyPredictor
-from .objects import Carried, Request, State
+from .objects import BoxObject, Carried, Request, State
 from .planes import Plane
 from .session import Session
 from .worker import Runner
@@ -68,7 +69,8 @@ class Runs(QObject):
     def __init__(self, runner: Runner, works: Collection[Work], parent: QObject | None = None):
         super().__init__(parent)
         self._runner, self._works = runner, works
-        self._asked: tuple[Work, Plane, int, int] | None = None
+        self._asked: tuple[Work, Route] | None = None
+        self.stopped: Work | None = None
         self._loading: tuple[LazyPredictor, Callable[[], Predictor]] | None = None
         self._preparing: tuple[Work, Plane] | None = None
         self._propagating = False
@@ -97,9 +99,9 @@ class Runs(QObject):
         self.changed.emit()
         self._timer.start(pause)
 
-    def propagate(self, work: Work, plane: Plane, first: int, last: int) -> None:
-        """Carry the boxes on neighbours `first` to `last` of a plane through all of these, after what runs now."""
-        self._asked = work, plane, first, last
+    def propagate(self, work: Work, route: Route) -> None:
+        """Carry boxes through a volume, after what runs now."""
+        self._asked = work, route
         self.progressed.emit(0, 1)
         self._next()
 
@@ -228,11 +230,16 @@ class Runs(QObject):
         self.changed.emit()
         self._runner.start(steps, accept, end)
 
-    def _run_through(self, work: Work, plane: Plane, first: int, last: int) -> None:
+    def _run_through(self, work: Work, route: Route) -> None:
         session = work.session
-        objects = session.in_range(plane, first, last)
-        steps, total = session.carry(objects, first, last, window_of(work.layers.image))
-        done = 0
+        objects = route.objects(session.open_objects.values())
+        steps, total = session.carry(route, window_of(work.layers.image))
+        done, finished = 0, False
+
+        def through() -> Iterator[Carried]:
+            nonlocal finished
+            yield from steps()
+            finished = True
 
         def accept(carried: Carried) -> None:
             nonlocal done
@@ -251,15 +258,22 @@ class Runs(QObject):
             self.progressed.emit(0, 0)
             if error is not None:
                 self.failed.emit("Propagation", error)
-            elif done < total:
+            elif not finished:
+                self.stopped = work
                 self.said.emit(f"Stopped after {done} of {total}; what is done stays.")
             else:
-                self.said.emit(
-                    f"Carried {len(objects)} box{'es' * (len(objects) > 1)} through slices {first} to {last}."
-                )
+                self.said.emit(_done(objects))
             self.changed.emit()
             self._next()
 
-        self._propagating, self._running = True, work
+        self._propagating, self._running, self.stopped = True, work, None
         self.progressed.emit(0, total)
-        self._runner.start(steps, accept, end, {"total": total, "desc": "Propagating boxes"})
+        self._runner.start(through, accept, end, {"total": total, "desc": "Propagating boxes"})
+
+
+def _done(objects: list[BoxObject]) -> str:
+    """What has come of a propagation, in words for the user."""
+    ends = [f"{item.id}: " + ", ".join(f"{z} ({reason})" for z, reason in ends_of(item)) for item in objects]
+    return f"Carried {len(objects)} object{'s' * (len(objects) > 1)}. Ends at slices: {'; '.join(ends[:4])}" + (
+        " …" if len(ends) > 4 else "."
+    )

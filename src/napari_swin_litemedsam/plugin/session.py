@@ -16,7 +16,7 @@ from scipy.ndimage import find_objects
 
 from ..prompts import mask_prompts
 from . import drawing
-from .carrying import track_of
+from .carrying import Route, between, boxes_of, tracks_of
 from .history import Step
 from .objects import BoxObject, Carried, Change, Request, State, Window
 from .patches import Mask, Patch
@@ -90,6 +90,37 @@ class Session(Results):
             item.wait()
             self.current = id
         return True
+
+    def place_box(self, id: int, plane: Plane, box: Box) -> None:
+        """Give an object one more box, on another plane, or turn to one that it has.
+
+        Its prompts are those of the new box; on the plane of the one before box and mask stay.
+        """
+        item = self.objects[id]
+        with self.step("box on another slice", id):
+            anchors = {**item.anchors, item.plane: item.box}
+            anchors.pop(plane, None)
+            item.anchors = anchors
+            item.points_edited = item.scribble_edited = False
+            item.plane, item.box = plane, box
+            item.wait()
+            self.current = id
+
+    def remove_box(self, id: int, plane: Plane) -> None:
+        """Take one of several boxes from an object; without the current one the nearest is the current one."""
+        item = self.objects[id]
+        with self.step("remove box", id):
+            anchors = dict(item.anchors)
+            if plane == item.plane:
+                nearest = min(anchors, key=lambda other: abs((other.position or 0) - (plane.position or 0)))
+                item.points_edited = item.scribble_edited = False
+                item.plane, item.box = nearest, anchors[nearest]
+                item.wait()
+            anchors.pop(plane if plane in anchors else item.plane)
+            item.anchors = anchors
+            for other in between(item, plane):
+                item.carried.pop(other)
+                item.ends.pop(other, None)
 
     def remove(self, id: int) -> BoxObject:
         """Forget an object, and take it out of the result; return it."""
@@ -269,6 +300,10 @@ class Session(Results):
                 item.scribble = Patch.cut(prediction.scribble)
             item.answer(request.plane, prediction.mask)
             item.ious[request.plane], item.state = prediction.iou, State.DONE
+            # what was carried from the old mask is to be done again, as far as the next box
+            for plane in between(item, request.plane) if request.plane.axis is not None else ():
+                item.carried.pop(plane)
+                item.ends.pop(plane, None)
         return item
 
     def fail(self, request: Request, message: str) -> BoxObject | None:
@@ -285,40 +320,43 @@ class Session(Results):
 
     # ---- all objects through the volume
 
-    def in_range(self, plane: Plane, first: int, last: int) -> list[BoxObject]:
-        """The objects on the neighbours `first` to `last` of a plane."""
-        beside = (item for item in self.open_objects.values() if item.plane.joins(plane))
-        return [item for item in beside if first <= (item.plane.position or 0) <= last]
+    def carry(self, route: Route, window: Window) -> tuple[Callable[[], Iterator[Carried]], int]:
+        """Prepare carrying boxes to the slices of a route that they were not carried to yet.
 
-    def carry(
-        self, objects: list[BoxObject], first: int, last: int, window: Window
-    ) -> tuple[Callable[[], Iterator[Carried]], int]:
-        """Prepare carrying boxes, all on neighbours of one plane, through neighbours `first` to `last`.
+        If none is missing, all are done again.
 
         Returns
         -------
         steps : callable
             To be called, and what it returns to be iterated over, in a worker.
         total : int
-            Number of steps.
+            Number of steps, at most.
         """
         # everything is read now, in the GUI thread, so that edits during the run cannot mix with it
         from ..propagation import follow
 
+        objects, plane = route.objects(self.open_objects.values()), route.plane
         if not objects:
             return lambda: iter(()), 0
-        plane = objects[0].plane
         volume, key = Stack(self.data, plane), self._key(plane)
-        tracks = [track_of(item, first, last, volume.shape[1:3]) for item in objects]
+        tracks = tracks_of(objects, route, volume.shape)
         asked = [(item.id, item.version) for item in objects]
 
         def steps() -> Iterator[Carried]:
-            for step in follow(volume, tracks, self.predictor(), window, key):
+            for step in follow(volume, tracks, self.predictor(), window, key, route.options):
                 if not any(self._asked(*which) for which in asked):
                     return
                 yield Carried(*asked[step.object], plane.moved(step.z), step)
 
         self._propagation = None
+        for item, track in zip(objects, tracks, strict=True):
+            again = [other for other in item.carried if other.joins(plane) and other.position not in track.done]
+            if again:
+                self._propagation = self._propagation or self.history.record("propagate", {})
+                with self.consequence(self._propagation, item.id):
+                    for other in again:
+                        item.carried.pop(other)
+                        item.ends.pop(other, None)
         return steps, sum(track.count(len(volume)) for track in tracks)
 
     def accept_step(self, carried: Carried) -> BoxObject | None:
@@ -332,11 +370,24 @@ class Session(Results):
         with self.consequence(self._propagation, item.id):
             item.carried[carried.plane] = (y0, x0, y1, x1)
             item.answer(carried.plane, prediction.mask)
-            if prediction.mask.any():
+            # what lies between slices that the model saw has no predicted IoU
+            if prediction.mask.any() and not np.isnan(prediction.iou):
                 item.ious[carried.plane] = prediction.iou
             else:
                 item.ious.pop(carried.plane, None)
+            if carried.step.stop is not None:
+                item.ends[carried.plane] = str(carried.step.stop)
+                if not prediction.mask.any():
+                    self._forget_beyond(item, carried.plane)
         return item
+
+    def _forget_beyond(self, item: BoxObject, end: Plane) -> None:
+        """Drop what an earlier run had found beyond the end of an object."""
+        position, start = end.position or 0, [plane.position or 0 for plane in boxes_of(item)]
+        for plane in [plane for plane in item.answers if plane.joins(end) and plane not in boxes_of(item)]:
+            beyond = (plane.position or 0) > position > max(start) or (plane.position or 0) < position < min(start)
+            if beyond:
+                item.forget(plane)
 
     # ---- masks
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import QItemSelectionModel, QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from .carrying import ends_of
 from .objects import BoxObject
 
 _COLUMNS = {
@@ -15,7 +16,7 @@ _COLUMNS = {
     "Name": "Double-click to give the object a name.",
     "Slices": "The slices that have a mask.",
     "IoU": "How well the mask on the box's slice fits, as the model itself predicts: 1 is perfect.",
-    "State": "A failed object keeps its last mask; point at it for the reason.",
+    "State": "How far the object is, or why propagation has ended it; point at it for the slices.",
 }
 _ID, _NAME = 0, 1
 _FEWEST_ROWS, _MOST_ROWS = 3, 8
@@ -105,14 +106,14 @@ class ObjectTable(QTableWidget):
                 item.name,
                 _slices(item),
                 "–" if item.iou is None else f"{item.iou:.2f}",
-                item.stage,
+                _stage(item),
             )
             for column, text in enumerate(texts):
                 cell = self._cell(row, column)
                 # a name that is being edited stays so
                 if cell.text() != text:
                     cell.setText(text)
-                cell.setToolTip(item.message or text)
+                cell.setToolTip(item.message or _ends(item) or text)
             cell = self._cell(row, _ID)
             cell.setData(Qt.ItemDataRole.UserRole, item.id)
             cell.setIcon(_swatch(colour_of(item.id)))
@@ -165,6 +166,19 @@ def _slices(item: BoxObject) -> str:
         return "–"
     first, last = min(positions), max(positions)
     return str(first) if first == last else f"{first}–{last}"
+
+
+def _ends(item: BoxObject) -> str:
+    """Why propagation has stopped."""
+    return "\n".join(f"Slice {z}: {reason}." for z, reason in ends_of(item))
+
+
+def _stage(item: BoxObject) -> str:
+    if item.stage != "propagated":
+        return item.stage
+    # ends that the range has set need no explanation
+    reasons = {reason for _, reason in ends_of(item) if not reason.startswith("end of")}
+    return ", ".join(sorted(reasons)) or item.stage
 
 
 def _swatch(colour: NDArray) -> QIcon:

@@ -302,6 +302,7 @@ class SwinLiteMedSAMWidget(QWidget):
         depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
         panel.review_section.strip.show_scores({} if item is None else item.iou_by_position, depth)
         self._show_position()
+        panel.show_resumable(self._runs.stopped is work)
 
     # ---- the end
 

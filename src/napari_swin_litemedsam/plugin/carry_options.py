@@ -1,0 +1,70 @@
+"""How boxes are carried through a volume, as the user chooses it in the panel."""
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QVBoxLayout, QWidget
+
+from ..propagation import Options
+from .carrying import Reach
+from .controls import Section, column, explain, row
+
+_REACHES = {
+    Reach.SLICES: "Every box goes through the slices chosen below.",
+    Reach.BOXES: "Every object goes from its lowest box to its highest.",
+    Reach.OPEN: "Every object goes on until it shrinks, grows or jumps too much, the model is unsure of it, or the "
+    "body ends; the table says which.",
+}
+
+
+class CarryOptions(QWidget):
+    """How far, on which slices, and what is done to the masks."""
+
+    reach_chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.reaches = QComboBox()
+        for reach in Reach:
+            self.reaches.addItem(reach.capitalize(), reach)
+        self.every = QSpinBox()
+        self.every.setRange(1, 20)
+        explain(
+            self.every,
+            "1: the model runs on every slice. 2: on every second one, and so on, several times as fast; masks in "
+            "between are interpolated from the nearest two.",
+        )
+        self.one_part = QCheckBox("Keep the connected object only")
+        explain(self.one_part, "Drop parts of a mask that do not touch the object on the slice before.")
+        self.filled = QCheckBox("Fill holes")
+        explain(self.filled, "Fill what the mask of a slice encloses.")
+        self.more = Section(
+            "Options",
+            column(row(QLabel("Run the model on every"), self.every, QLabel("slices")), self.one_part, self.filled),
+        )
+        self.every.setValue(Options.every)
+        self.one_part.setChecked(Options.one_part)
+        self.filled.setChecked(Options.filled)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.reaches)
+        layout.addWidget(self.more)
+        self.reaches.currentIndexChanged.connect(self._chosen)
+        self._chosen()
+
+    def _chosen(self) -> None:
+        explain(self.reaches, _REACHES[self.reach])
+        self.reach_chosen.emit(self.reach)
+
+    @property
+    def reach(self) -> Reach:
+        """How far boxes are carried."""
+        return Reach(self.reaches.currentData())
+
+    @reach.setter
+    def reach(self, reach: Reach) -> None:
+        self.reaches.setCurrentIndex(list(Reach).index(reach))
+
+    @property
+    def options(self) -> Options:
+        """For the propagation."""
+        return Options(every=self.every.value(), one_part=self.one_part.isChecked(), filled=self.filled.isChecked())

@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+
+from napari_swin_litemedsam.plugin.carrying import Reach, Route, ends_of
+from napari_swin_litemedsam.plugin.loading import LazyPredictor
+from napari_swin_litemedsam.plugin.planes import Plane
+from napari_swin_litemedsam.plugin.session import Session
+from napari_swin_litemedsam.propagation import Options
+
+BOX = (10.0, 20.0, 30.0, 50.0)
+OTHER = (20.0, 20.0, 40.0, 50.0)
+
+
+def axial(z):
+    return Plane((z, None, None), axis=0)
+
+
+@pytest.fixture
+def session(predictor):
+    data = np.ones((12, 48, 64))
+    data[:, 0] = 0
+    return Session(data, data.shape, LazyPredictor(lambda: predictor))
+
+
+def run(session):
+    request = session.next_request(None)
+    session.accept(request, session.compute(request))
+
+
+def boxed(session, z=5, box=BOX):
+    item = session.add_box(axial(z), box)
+    run(session)
+    return item
+
+
+def carry(session, first=0, last=11, reach=Reach.SLICES, most=None, **options):
+    """Carry; the slices that were visited, at most so many."""
+    steps, total = session.carry(Route(axial(0), first, last, reach, Options(**options)), None)
+    visited = []
+    if total:
+        for step in steps():
+            session.accept_step(step)
+            visited.append(step.step.z)
+            if len(visited) == most:
+                break
+    return visited
+
+
+class TestResuming:
+    def test_does_what_is_missing(self, session):
+        item = boxed(session)
+        before = carry(session, 2, 9, most=3)
+        after = carry(session, 2, 9)
+        assert sorted(before + after) == list(range(2, 10))
+        assert len(item.masks) == 8
+
+    def test_a_wider_range_adds_to_what_is_done(self, session):
+        boxed(session)
+        carry(session, 4, 6)
+        assert sorted(carry(session, 3, 8)) == [3, 7, 8]
+
+    def test_when_nothing_is_missing_all_is_done_again(self, session):
+        boxed(session)
+        carry(session, 4, 6)
+        assert sorted(carry(session, 4, 6)) == [4, 5, 6]
+
+    def test_what_is_done_again_can_be_resumed_too(self, session):
+        boxed(session)
+        carry(session, 4, 8)
+        carry(session, 4, 8, most=2)
+        assert len(carry(session, 4, 8)) == 3
+
+    def test_another_box_has_all_done_again(self, session):
+        boxed(session)
+        carry(session, 4, 8)
+        session.move_box(1, axial(5), OTHER)
+        run(session)
+        assert sorted(carry(session, 4, 8)) == [4, 5, 6, 7, 8]
+
+
+class TestReach:
+    def test_open_ends_have_reasons(self, session):
+        session.data[9:] = 0
+        item = boxed(session)
+        assert max(carry(session, reach=Reach.OPEN)) == 9
+        assert ends_of(item) == [(0, "end of volume"), (9, "outside the body")]
+        assert not item.masks[axial(9)]
+
+    def test_an_end_that_was_found_stays_one(self, session):
+        session.data[9:] = 0
+        boxed(session)
+        before = carry(session, reach=Reach.OPEN, most=6)
+        after = carry(session, reach=Reach.OPEN)
+        assert sorted(before + after) == list(range(10))
+
+    def test_masks_beyond_a_new_end_go(self, session):
+        item = boxed(session)
+        carry(session, 0, 11)
+        session.data[8:] = 0
+        carry(session, reach=Reach.OPEN)
+        assert axial(7) in item.masks
+        assert axial(10) not in item.masks
+
+    def test_between_boxes(self, session):
+        boxed(session, 3)
+        session.place_box(1, axial(8), OTHER)
+        run(session)
+        boxed(session, 6)
+        assert sorted(carry(session, reach=Reach.BOXES)) == [4, 5, 6, 7]
+
+
+class TestAnchors:
+    @pytest.fixture
+    def item(self, session):
+        item = boxed(session, 2)
+        carry(session, 0, 11)
+        session.place_box(1, axial(8), OTHER)
+        run(session)
+        return item
+
+    def test_boxes_between_are_interpolated(self, session, item):
+        carry(session)
+        assert item.carried[axial(5)][0] == pytest.approx(15)
+        assert item.masks[axial(5)].box == (15, 20, 35, 50)
+
+    def test_only_slices_as_far_as_the_next_box_are_done_again(self, session, item):
+        assert sorted(carry(session)) == [3, 4, 5, 6, 7, 9, 10, 11]
+
+    def test_correcting_one_leaves_the_other_side_alone(self, session, item):
+        carry(session)
+        session.place_box(1, axial(5), BOX)
+        run(session)
+        assert sorted(carry(session)) == [3, 4, 6, 7]
+        assert item.masks[axial(2)].box == BOX
+        assert item.masks[axial(8)].box == OTHER
+
+    def test_turning_back_to_a_box_keeps_both(self, session, item):
+        session.place_box(1, axial(2), BOX)
+        assert item.plane == axial(2)
+        assert item.anchors == {axial(8): OTHER}
+
+    def test_removing_the_current_one_turns_to_the_other(self, session, item):
+        session.remove_box(1, axial(8))
+        assert (item.plane, item.box, item.anchors) == (axial(2), BOX, {})
+
+    def test_without_one_its_surroundings_are_done_again(self, session, item):
+        carry(session)
+        session.remove_box(1, axial(2))
+        assert set(range(8)) <= set(carry(session))
+
+    def test_undo_takes_a_box_back(self, session, item):
+        session.undo()
+        assert (item.plane, item.anchors) == (axial(2), {})
+        session.redo()
+        assert item.anchors == {axial(2): BOX}
+
+
+def test_every_second_slice_is_interpolated(session, predictor):
+    item = boxed(session, 4)
+    asked = len(predictor.calls)
+    carry(session, 2, 8, every=2)
+    assert len(predictor.calls) - asked == 4
+    assert len(item.masks) == 7
