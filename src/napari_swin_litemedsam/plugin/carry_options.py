@@ -38,7 +38,7 @@ class CarryOptions(QWidget):
         explain(self.filled, "Fill what the mask of a slice encloses.")
         self.more = Section(
             "Options",
-            column(row(QLabel("Run the model on every"), self.every, QLabel("slices")), self.one_part, self.filled),
+            column(row(QLabel("Model on every"), self.every, QLabel("slices")), self.one_part, self.filled),
         )
         self.every.setValue(Options.every)
         self.one_part.setChecked(Options.one_part)
