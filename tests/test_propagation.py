@@ -28,7 +28,7 @@ class Threshold:
         self.seen = {}
 
     def set_image(self, image, window=None, key=None):
-        if key not in self.seen:
+        if key is None or key not in self.seen:
             self.encoded.append(int(image.max()))
         self.seen[key] = self.image = image
 
@@ -309,6 +309,13 @@ class TestOptions:
         strict = Options(stops=StopRules(smallest=0.99))
         steps = list(follow(volume, [Track({6: square(6)})], Threshold([]), options=strict))
         assert stops_of(steps)[7] is Stop.SHRUNK
+
+
+def test_slices_that_are_not_needed_again_are_not_kept(volume):
+    predictor = Threshold([])
+    segment_volume(volume, [BOX], predictor)
+    assert len(predictor.encoded) == 9
+    assert {key[1] for key in predictor.seen if key is not None} <= {6}
 
 
 def test_different_starts_encode_each_slice_once(volume):

@@ -150,9 +150,9 @@ def follow(
             walks.append(_Walk(number, track, volume.shape[:3], options))
         except ValueError as error:
             raise ValueError(f"object {number}: {error}") from None
-    # between the starts slices are needed twice
-    key = object() if key is None else key
-    for z, direction in _visits([walk.start for walk in walks], len(volume)):
+    starts = [walk.start for walk in walks]
+    own = object()
+    for z, direction in _visits(starts, len(volume)):
         active = [walk for walk in walks if walk.visits(z, direction)]
         if not active:
             continue
@@ -165,7 +165,9 @@ def follow(
                 inside.append(walk)
         if not inside:
             continue
-        predictor.set_image(image, window, (key, z))
+        # without a key, only slices between the starts are needed again, and others take no memory
+        named = (own if key is None else key, z) if key is not None or min(starts) <= z <= max(starts) else None
+        predictor.set_image(image, window, named)
         boxes = [walk.box(z, direction) for walk in inside]
         predictions = predictor.predict_many(boxes, [walk.track.seed for walk in inside])
         for walk, prediction in zip(inside, predictions, strict=True):

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from ..predictor import Predictor
 
 
+CACHE_BYTES = 300_000_000
+"""For features: about 45 slices, so that a volume of any depth takes less than 1.5 GB in all."""
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose weights and device."""
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights; by default the bundled ones")
@@ -33,7 +37,7 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     from ..predictor import Predictor, load_model
 
     try:
-        predictor = Predictor(load_model(args.checkpoint, device=args.device), args.backend)
+        predictor = Predictor(load_model(args.checkpoint, device=args.device), args.backend, CACHE_BYTES)
         _ = predictor.backend
         return predictor
     except (RuntimeError, AssertionError) as error:
