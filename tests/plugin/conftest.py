@@ -68,6 +68,12 @@ def settings_stay_in_memory():
     get_plugin_settings(path_dir=None)
 
 
+@pytest.fixture(autouse=True)
+def own_data(monkeypatch, tmp_path):
+    """Keep what is saved behind the user's back out of the user's folder, and each test's from the next."""
+    monkeypatch.setenv("SWIN_LITEMEDSAM_DATA", str(tmp_path / "user data"))
+
+
 @pytest.fixture
 def predictor():
     fake = FakePredictor()

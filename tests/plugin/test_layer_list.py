@@ -117,7 +117,7 @@ def test_layers_renamed_hidden_and_moved_during_a_run(viewer, widget, run):
         viewer.layers.move(len(viewer.layers) - 1, 1)
 
     run(stir, propagate=True)
-    assert widget.panel.status.text().startswith("Carried 1 box")
+    assert widget.panel.status.text().startswith("Carried 1 object")
     assert all((mask(viewer, z) == filled(BOX)).any() for z in range(6))
 
 

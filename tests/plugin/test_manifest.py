@@ -13,7 +13,11 @@ def test_is_valid_and_its_functions_exist():
 def test_contributes_what_it_promises():
     contributions = MANIFEST.contributions
     assert [widget.display_name for widget in contributions.widgets] == ["Segment from boxes"]
-    assert [item.command for item in contributions.menus["napari/layers/segment"]] == ["napari-swin-litemedsam.segment"]
+    assert [item.command.split(".")[1] for item in contributions.menus["napari/layers/segment"]] == [
+        "segment",
+        "save_session",
+        "open_session",
+    ]
     assert [item.command for item in contributions.menus["napari/layers/annotate"]] == [
         "napari-swin-litemedsam.segment"
     ]

@@ -49,6 +49,10 @@ ACTIONS = {
     ),
     "cancel": Action("Cancel", "Stop after this slice; the slices that are done stay.", "Shift-G"),
     "worst": Action("Worst slice", "Go to the chosen object's slice with the lowest predicted IoU.", "Shift-J"),
+    "save_session": Action(
+        "Save session…", "Save boxes, prompts, masks and result in one file, to go on with them another time."
+    ),
+    "open_session": Action("Open session…", "Go on with a session that was saved; it takes the place of this one."),
     "compare": Action("Compare", "Compare each object with the label of the reference that covers most of it."),
 }
 TOOLS = ("box", "positive", "negative", "paint", "erase")

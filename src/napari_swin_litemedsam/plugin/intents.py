@@ -14,6 +14,7 @@ from .messages import Messages
 from .panel import Panel
 from .review_section import NSD_TOLERANCE
 from .runs import Runs, Work
+from .sessions import Sessions
 from .visibility import show_all_but
 from .window_section import Percentiles
 from .worker import Runner
@@ -48,6 +49,8 @@ class Intents:
         Told of edits.
     messages : Messages
         For the user.
+    sessions : Sessions
+        Saves and opens them.
     chosen : callable
         Returns the work of the chosen image, or None.
     begin : callable
@@ -62,12 +65,13 @@ class Intents:
         panel: Panel,
         runs: Runs,
         messages: Messages,
+        sessions: Sessions,
         chosen: Callable[[], Work | None],
         begin: Callable[[], None],
         reference: Callable[[], "Labels | None"],
     ):
         self.viewer, self.panel = viewer, panel
-        self._runs, self._messages = runs, messages
+        self._runs, self._messages, self._sessions = runs, messages, sessions
         self._chosen, self._begin, self._reference = chosen, begin, reference
         self._side_runner = Runner()  # for what need not wait for the model
 
@@ -216,6 +220,16 @@ class Intents:
         """Do the step again that was undone last."""
         if (work := self._chosen()) is not None:
             work.edits.redo()
+
+    # ---- files
+
+    def save_session(self) -> None:
+        """Save the session in a file that the user chooses."""
+        self._sessions.ask_and_save()
+
+    def open_session(self) -> None:
+        """Open a session from a file that the user chooses."""
+        self._sessions.ask_and_open()
 
     # ---- the window
 

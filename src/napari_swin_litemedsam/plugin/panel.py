@@ -21,6 +21,7 @@ from .carrying import Reach
 from .controls import Section, allow, button, column, explain, row
 from .model_section import ModelSection
 from .review_section import ReviewSection
+from .session_section import SessionSection
 from .table import ObjectTable
 from .window_section import WindowSection
 
@@ -45,6 +46,7 @@ class Panel(QWidget):
         self.help = button("?", "How to use this panel, and its keys.")
         self.window_section = WindowSection()
         self.model_section = ModelSection()
+        self.session_section = SessionSection(self.buttons["save_session"], self.buttons["open_session"])
         self.table = ObjectTable()
         self.live = _check_box("Live", "Run the model at once after each edit; otherwise when Run is pressed.")
         self.use_points = _check_box("Points", "Let the model see the points of all objects.")
@@ -69,7 +71,7 @@ class Panel(QWidget):
         self.carry.reach_chosen.connect(lambda reach: self._slices.setVisible(reach is Reach.SLICES))
         run = row(self.buttons["propagate"], self.buttons["cancel"])
         self.sections = {
-            "image": Section("Image", self._image_row(chooser)),
+            "image": Section("Image", self._image(chooser)),
             "window": Section("Window", self.window_section),
             "model": Section("Model", self.model_section),
             "draw": Section("Draw", self._tools()),
@@ -85,12 +87,12 @@ class Panel(QWidget):
         self.show_running(False)
         self.show_history(None, None)
 
-    def _image_row(self, chooser: QWidget) -> QHBoxLayout:
+    def _image(self, chooser: QWidget) -> QVBoxLayout:
         images = QHBoxLayout()
         images.addWidget(chooser, 1)
         self.help.setFixedWidth(28)
         images.addWidget(self.help)
-        return images
+        return column(images, self.session_section)
 
     def _tools(self) -> QGridLayout:
         tools = QGridLayout()
@@ -159,6 +161,8 @@ class Panel(QWidget):
             allow(self.buttons[name], missing if image else _NO_IMAGE)
         if objects and not reference:
             allow(self.buttons["compare"], _NO_REFERENCE)
+        for name in ("save_session", "open_session"):
+            allow(self.buttons[name], "" if image else _NO_IMAGE)
         allow(self.buttons["correct"], "" if image and reference else _NO_REFERENCE)
 
     def show_switches(self, live: bool, points: bool, scribble: bool) -> None:

@@ -135,6 +135,11 @@ class Results(Ledger):
         own = labels == id if plane in self.objects[id].result_planes else np.zeros(labels.shape, bool)
         after = np.where(own, 0, labels)
         after[mask & (after == 0) if rule == "keep" else mask] = id
+        self._replace(id, plane, after)
+
+    def _replace(self, id: int, plane: Plane, after: NDArray) -> None:
+        assert self.result is not None
+        labels = self.result[plane.index]
         changed = after != labels
         rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
         if not len(rows):
@@ -143,6 +148,25 @@ class Results(Ledger):
         part = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
         self.add({(id, "result", plane): (Crop(top, left, labels[part].copy()), Crop(top, left, after[part].copy()))})
         labels[part] = after[part]
+
+    def replace_all(self, items: Iterable[BoxObject], result: NDArray | None) -> None:
+        """Put other objects and another result in the place of all that is there; one step."""
+        new = {item.id: item for item in items}
+        if result is not None:
+            self.result = blank_labels(self.shape) if self.result is None else self.result
+            self.highest_id = max(self.highest_id, int(result.max(initial=0)))
+        with self.together():
+            for id in sorted(self.objects.keys() | new.keys()):
+                with self.step("open session", id):
+                    self.objects.pop(id, None)
+                    if id in new:
+                        self.objects[id] = new[id]
+            if self.result is not None:
+                for place in np.ndindex(*self.shape[:-2]):
+                    after = np.zeros_like(self.result[place]) if result is None else result[place]
+                    if after.any() or self.result[place].any():
+                        self._replace(0, Plane((*place, None, None)), after)
+            self.current = max(self.open_objects, default=None)
 
     def restore_others(self, changes: Changes) -> None:
         """Bring the result back; pixels that the user has painted on since stay."""

@@ -20,6 +20,7 @@ from .objects import State
 from .panel import Panel
 from .planes import Plane
 from .runs import Runs, Work
+from .sessions import Sessions
 from .visibility import show_all_but
 from .worker import Runner
 
@@ -59,11 +60,15 @@ class SwinLiteMedSAMWidget(QWidget):
         self._references = ComboBox(choices=self._label_layers, tooltip="Labels of the same image that are right.")
         self.panel = Panel(self._chooser.native, self._references.native)
         self._messages = Messages(self.panel.status)
+        self.sessions = Sessions(
+            self.panel.session_section, self._messages, lambda: self._work, lambda: self._choice.checkpoint, self
+        )
         self.intents = Intents(
             napari_viewer,
             self.panel,
             self._runs,
             self._messages,
+            self.sessions,
             lambda: self._work,
             self._take_image,
             lambda: self._references.value,
@@ -105,6 +110,7 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.window_section.changed.connect(intents.take_window)
         panel.window_section.percentiles_wanted.connect(intents.measure_window)
         panel.review_section.strip.clicked.connect(intents.go_to)
+        self.sessions.opened.connect(runs.edited)
         runs.said.connect(self._messages.say)
         runs.failed.connect(self._messages.fail)
         runs.changed.connect(self._show_objects)
@@ -166,6 +172,7 @@ class SwinLiteMedSAMWidget(QWidget):
     def _drop(self, image: Any, message: str) -> None:
         """Work no more on an image."""
         work = self._works.pop(image)
+        self.sessions.end(work)
         work.edits.stop()
         image.events.data.disconnect(self._image_replaced)
         work.session.changed.disconnect(self._objects_changed)
@@ -187,6 +194,7 @@ class SwinLiteMedSAMWidget(QWidget):
         if self._work is not None:
             self._show_range()
         self.panel.window_section.show_image(image)
+        self.sessions.show_offer()
         self.panel.review_section.forget_matches()
         self._show_objects()
 
@@ -209,6 +217,7 @@ class SwinLiteMedSAMWidget(QWidget):
         layers.session.changed.connect(self._objects_changed)
         image.events.data.connect(self._image_replaced)
         self._work = self._works[image] = Work(layers, Edits(layers, self._runs.edited, self._messages.warn))
+        self.sessions.begin(self._work)
         if self._work.session.objects:
             return
         self._messages.say("Press New box and draw a rectangle around what you want to segment.")
@@ -218,6 +227,7 @@ class SwinLiteMedSAMWidget(QWidget):
         for other, work in list(self._works.items()):
             if other != image and not work.session.objects:
                 del self._works[other]
+                self.sessions.end(work)
                 work.edits.stop()
                 other.events.data.disconnect(self._image_replaced)
                 for layer in work.layers.own():
@@ -320,6 +330,7 @@ class SwinLiteMedSAMWidget(QWidget):
         for timer in (self._image_timer, self._follow_timer, self._show_timer):
             timer.stop()
         self._runs.close()
+        self.sessions.close()
         self.intents.close()
         self._keys.close()
         self.panel.window_section.show_image(None)

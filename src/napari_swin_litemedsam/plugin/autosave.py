@@ -1,0 +1,182 @@
+"""Sessions saved behind the user's back: where they lie, how they are found again, and when they are written."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+from platformdirs import user_data_path
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from .images import pixels_of, spatial_shape
+from .objects import Change
+from .session import Session
+from .storage import SUFFIX
+
+if TYPE_CHECKING:
+    import napari
+
+PAUSE = 2000  # ms between a change and its file, so that a drag of the mouse is one file
+MOST_FILES, MOST_BYTES, MOST_DAYS = 20, 2**29, 60
+_SAMPLE = 16  # pixels along each axis that tell images of one name and size apart
+
+
+def folder() -> Path:
+    """Where they lie: in the user's data folder, or in that of the variable ``SWIN_LITEMEDSAM_DATA``."""
+    own = os.environ.get("SWIN_LITEMEDSAM_DATA")
+    return (Path(own) if own else user_data_path("napari-swin-litemedsam", appauthor=False)) / "sessions"
+
+
+def key_of(image: "napari.layers.Image") -> str:
+    """Names an image by its file, or else its layer, its size, and a few pixels if they are in memory."""
+    pixels, digest = pixels_of(image), sha256()
+    digest.update(repr((image.source.path or image.name, spatial_shape(image), str(image.dtype))).encode())
+    if isinstance(pixels, np.ndarray) and not isinstance(pixels, np.memmap):
+        sample = pixels[tuple(slice(None, None, max(1, side // _SAMPLE)) for side in pixels.shape)]
+        digest.update(np.ascontiguousarray(sample).data)
+    return digest.hexdigest()[:16]
+
+
+def latest(key: str) -> Path | None:
+    """The newest session of an image."""
+    return next(iter(_by_age(f"{key}-*{SUFFIX}")), None)
+
+
+def tidy() -> None:
+    """Remove sessions that are too old, too many or too large together, and what a killed writer has left."""
+    files = _by_age(f"*{SUFFIX}")
+    total = 0
+    for number, path in enumerate(files):
+        facts = path.stat()
+        total += facts.st_size
+        if number and (number >= MOST_FILES or total > MOST_BYTES or _days(facts.st_mtime) > MOST_DAYS):
+            path.unlink(missing_ok=True)
+    for path in folder().glob(f".*.part.*{SUFFIX}"):
+        if _days(path.stat().st_mtime) > 1:
+            path.unlink(missing_ok=True)
+
+
+def _by_age(pattern: str) -> list[Path]:
+    """Files, the newest first."""
+    return sorted(folder().glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _days(moment: float) -> float:
+    return (time.time() - moment) / 86400
+
+
+class Writer(QObject):
+    """Writes and removes files in a thread of its own, one after the other, and to the end even if napari quits."""
+
+    done = Signal(object, object)  # what was submitted with a job, and the exception that ended it or None
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self._pool = ThreadPoolExecutor(1, "sessions")
+        self._closed = False
+
+    def submit(self, what: Any, job: Callable[[], None]) -> None:
+        """Do a job after those that were submitted before."""
+
+        def tell(future: "Future[None]") -> None:
+            if not self._closed:
+                self.done.emit(what, future.exception())
+
+        self._pool.submit(job).add_done_callback(tell)
+
+    def close(self) -> None:
+        """Tell of nothing any more; what was submitted is done."""
+        self._closed = True
+        self._pool.shutdown(wait=False)
+
+
+class Autosave(QObject):
+    """Keeps a file up to date with one session from its first change on; an empty session has none.
+
+    Parameters
+    ----------
+    session : Session
+        What is saved.
+    key : str
+        Of its image.
+    writer : Writer
+        What does it.
+    take_down : callable
+        Takes the session down, in the GUI thread; returns what writes it to a path, in the writer's.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        key: str,
+        writer: Writer,
+        take_down: Callable[[], Callable[[Path], None]],
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self.path = folder() / f"{key}-{uuid4().hex[:8]}{SUFFIX}"
+        self._session, self._writer, self._take_down = session, writer, take_down
+        self._writing = False
+        self._tidied = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.save)
+        writer.done.connect(self._done)
+        session.changed.connect(self._changed)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something has changed since the last file."""
+        return self._timer.isActive()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a file is written or will be."""
+        return self._writing or self.pending
+
+    def _changed(self, change: Change) -> None:
+        # a pause without changes is not waited for: work that goes on is saved too
+        if change.ids and not self.pending:
+            self._timer.start(PAUSE)
+
+    def save(self) -> None:
+        """Bring the file up to date now, or as soon as the last one is written."""
+        if self._writing:
+            self._timer.start(PAUSE)
+            return
+        self._timer.stop()
+        self._writing, path = True, self.path
+        if not self._session.objects and self._session.result is None:
+            self._writer.submit(self, lambda: path.unlink(missing_ok=True))
+            return
+        write_to, tidied, self._tidied = self._take_down(), self._tidied, True
+
+        def job() -> None:
+            write_to(path)
+            if not tidied:
+                tidy()
+
+        self._writer.submit(self, job)
+
+    def _done(self, what: Any, error: Exception | None) -> None:
+        if what is self:
+            self._writing = False
+
+    def drop(self) -> None:
+        """Remove the file; the next change makes it anew."""
+        self._timer.stop()
+        path = self.path
+        self._writer.submit(None, lambda: path.unlink(missing_ok=True))
+
+    def stop(self) -> None:
+        """Save what is not saved yet, and watch the session no more."""
+        self._session.changed.disconnect(self._changed)
+        self._writer.done.disconnect(self._done)
+        if self.pending:
+            self._writing = False
+            self.save()

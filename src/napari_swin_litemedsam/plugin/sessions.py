@@ -1,0 +1,210 @@
+"""Sessions that are saved and opened: by hand, behind the user's back, and after napari was killed."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from ..backends import bundled_weights
+from .autosave import Autosave, Writer, key_of, latest
+from .images import window_of
+from .messages import Messages
+from .runs import Work
+from .session_section import SessionSection
+from .storage import SUFFIX, Origin, Saved, SessionFileError, read, restore, snapshot, weights_of, write
+from .worker import Runner
+
+_FILTER = f"Sessions (*{SUFFIX})"
+_UNFIT = re.compile(r"[^\w .-]+")  # for names of files
+
+
+class Sessions(QObject):
+    """Files of the works of one widget; they are read and written in threads.
+
+    Parameters
+    ----------
+    section : SessionSection
+        Asks whether to restore what was saved behind the user's back.
+    messages : Messages
+        For the user.
+    chosen : callable
+        Returns the work of the chosen image, or None.
+    checkpoint : callable
+        Returns the file of weights in use; None for the bundled ones.
+    """
+
+    opened = Signal()
+
+    def __init__(
+        self,
+        section: SessionSection,
+        messages: Messages,
+        chosen: Callable[[], Work | None],
+        checkpoint: Callable[[], Path | None],
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._section, self._messages, self._chosen, self._checkpoint = section, messages, chosen, checkpoint
+        self._writer, self._reader = Writer(self), Runner()
+        self._autosaves: dict[Work, Autosave] = {}
+        self._offers: dict[Work, Path] = {}
+        self._failing = False
+        self._writer.done.connect(self._written)
+        section.answered.connect(self._answered)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a session is being opened, or saved behind the user's back or about to be."""
+        return self._reader.busy or any(autosave.busy for autosave in self._autosaves.values())
+
+    def begin(self, work: Work) -> None:
+        """Save a work from its next change on, and offer what was saved of its image before if it is empty."""
+        key = key_of(work.layers.image)
+        before = None if work.session.objects else latest(key)
+        if before is not None:
+            self._offers[work] = before
+        self._autosaves[work] = Autosave(work.session, key, self._writer, lambda: self._take_down(work), self)
+
+    def end(self, work: Work) -> None:
+        """Save what is not saved of a work, and let go of it."""
+        self._offers.pop(work, None)
+        self._autosaves.pop(work).stop()
+
+    def close(self) -> None:
+        """End all works; what is being written is written to its end."""
+        for work in list(self._autosaves):
+            self.end(work)
+        self._reader.close()
+        self._writer.close()
+
+    def show_offer(self) -> None:
+        """Show what there is to be restored of the chosen image."""
+        work, text = self._chosen(), ""
+        if work is not None and (before := self._offers.get(work)) is not None:
+            moment = datetime.fromtimestamp(before.stat().st_mtime) if before.exists() else datetime.now()
+            text = f"Work on this image was saved automatically on {moment.day} {moment:%B at %H:%M}."
+        self._section.show_offer(text)
+
+    # ---- by hand
+
+    def ask_and_save(self) -> None:
+        """Save the chosen image's session in a file that the user chooses."""
+        work = self._chosen()
+        if work is None:
+            self._messages.warn("There is no image whose session could be saved.")
+            return
+        start = _folder_of(work) / f"{_UNFIT.sub('_', work.layers.image.name) or 'session'}{SUFFIX}"
+        name, _ = QFileDialog.getSaveFileName(self._section, "Save session", str(start), _FILTER)
+        if name:
+            self.save(work, Path(name if name.endswith(SUFFIX) else name + SUFFIX))
+
+    def ask_and_open(self) -> None:
+        """Open a session on the chosen image, from a file that the user chooses."""
+        work = self._chosen()
+        if work is None:
+            self._messages.warn("Open the image first; a session is opened on it.")
+            return
+        name, _ = QFileDialog.getOpenFileName(self._section, "Open session", str(_folder_of(work)), _FILTER)
+        if name:
+            self.open(work, Path(name))
+
+    def save(self, work: Work, path: Path) -> None:
+        """Save a work's session in a file."""
+        work.edits.catch_up()
+        write_to = self._take_down(work)
+        self._messages.say("Saving the session …")
+        self._writer.submit((work, path), lambda: write_to(path))
+
+    def open(self, work: Work, path: Path) -> None:
+        """Put a saved session in the place of a work's, as a step that can be undone."""
+        if self._reader.busy:
+            return
+
+        def steps() -> Iterator[Saved]:
+            yield read(path)
+
+        def take(saved: Saved) -> None:
+            if work not in self._autosaves:
+                return
+            try:
+                self._take_up(work, saved, path)
+            except SessionFileError as error:
+                end(error)
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail(f"No session was opened; the file stays in {path.parent}", error)
+
+        self._messages.say("Opening the session …")
+        self._reader.start(steps, take, end)
+
+    def _take_up(self, work: Work, saved: Saved, path: Path) -> None:
+        work.edits.catch_up()
+        image, window = work.layers.image, saved.origin.window
+        if window is not None and not image.rgb and saved.shape == work.session.shape:
+            # first, since what was run with another window would be run again
+            image.contrast_limits = window
+        restore(work.session, saved)
+        if self._offers.get(work) == path:
+            # from now on it is kept up to date
+            del self._offers[work]
+            self._autosaves[work].path = path
+        count = len(saved.objects)
+        others = "" if saved.origin.image in ("", image.name) else f" of '{saved.origin.image}'"
+        self._messages.say(
+            f"The session{others} is open, with {count} object{'s' * (count != 1)}. Undo brings back what was before."
+        )
+        self.show_offer()
+        self.opened.emit()
+
+    def _take_down(self, work: Work) -> Callable[[Path], None]:
+        """Take a session down as it is now; what is returned writes it, in any thread."""
+        image, checkpoint = work.layers.image, self._checkpoint() or bundled_weights()
+        origin = Origin(image.name, str(image.source.path or ""), window_of(image))
+        saved = snapshot(work.session, origin)
+
+        def write_to(path: Path) -> None:
+            write(path, replace(saved, origin=replace(origin, weights=weights_of(checkpoint))))
+
+        return write_to
+
+    # ---- what comes back
+
+    def _answered(self, restored: bool) -> None:
+        work = self._chosen()
+        if work is None or work not in self._offers:
+            return
+        path = self._offers[work]
+        if restored:
+            self.open(work, path)
+            return
+        del self._offers[work]
+        self._writer.submit(None, lambda: path.unlink(missing_ok=True))
+        self.show_offer()
+
+    def _written(self, what: Any, error: Exception | None) -> None:
+        if isinstance(what, Autosave):
+            if error is not None and not self._failing:
+                self._messages.fail("The session could not be saved automatically; save it by hand", error)
+            self._failing = error is not None
+        elif what is not None:
+            work, path = what
+            if error is not None:
+                self._messages.fail(f"The session was not saved in '{path.name}'", error)
+                return
+            self._messages.say(f"The session is saved in '{path.name}'.")
+            autosave = self._autosaves.get(work)
+            if autosave is not None and not autosave.busy:
+                # the user's own file has all that is in it
+                autosave.drop()
+
+
+def _folder_of(work: Work) -> Path:
+    """Where the image's file is, or else the user's own folder."""
+    source = work.layers.image.source.path
+    return Path(source).parent if source and Path(source).exists() else Path.home()

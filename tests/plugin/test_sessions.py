@@ -1,0 +1,351 @@
+"""Sessions as the user meets them: saved and opened by hand, saved by themselves, restored after a crash."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari._app_model import get_app_model
+from napari.layers import Image
+from qtpy.QtWidgets import QFileDialog
+
+from napari_swin_litemedsam.plugin import autosave, storage
+from napari_swin_litemedsam.plugin.autosave import key_of, latest
+
+BOX = (10, 20, 30, 50)
+PIXELS = np.random.default_rng(0).random((48, 64))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(autosave, "PAUSE", 20)
+
+
+@pytest.fixture
+def picture(viewer):
+    return viewer.add_image(PIXELS, name="picture")
+
+
+@pytest.fixture
+def widget(picture, open_widget):
+    return open_widget()
+
+
+@pytest.fixture
+def drawn(widget, draw, settle):
+    draw(widget, BOX)
+    settle(widget)
+    return widget
+
+
+@pytest.fixture
+def kept(qtbot):
+    """Wait until all is saved; return the files."""
+
+    def wait(widget):
+        qtbot.waitUntil(lambda: not widget.sessions.busy, timeout=10000)
+        return sorted(autosave.folder().glob("*")) if autosave.folder().exists() else []
+
+    return wait
+
+
+@pytest.fixture
+def dialogs(monkeypatch, tmp_path):
+    """Answer the dialogs for files."""
+    path = tmp_path / f"mine{storage.SUFFIX}"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    return path
+
+
+def masks(widget):
+    return widget._work.layers.masks.data
+
+
+def offered(widget):
+    return not widget.panel.session_section.offer.isHidden()
+
+
+class TestByHand:
+    def test_what_was_saved_is_opened(self, drawn, dialogs, qtbot, settle):
+        before = masks(drawn).copy()
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(lambda: "is saved in 'mine" in drawn.panel.status.text())
+        drawn.panel.buttons["delete"].click()
+        settle(drawn)
+        assert not masks(drawn).any()
+        drawn.panel.buttons["open_session"].click()
+        qtbot.waitUntil(lambda: "is open, with 1 object" in drawn.panel.status.text())
+        settle(drawn)
+        np.testing.assert_array_equal(masks(drawn), before)
+        assert drawn.panel.table.rowCount() == 1
+        assert len(drawn._work.layers.points.data) == 4
+        drawn.panel.buttons["undo"].click()
+        assert not masks(drawn).any()
+
+    def test_on_a_fresh_image_brings_all_layers_and_the_window(self, viewer, drawn, dialogs, qtbot, settle, predictor):
+        drawn.image.contrast_limits = (0.2, 0.7)
+        settle(drawn)
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(dialogs.exists)
+        other = viewer.add_image(PIXELS.copy(), name="other")
+        drawn.image = other
+        runs = len(predictor.calls)
+        drawn.panel.buttons["open_session"].click()
+        qtbot.waitUntil(lambda: "session of 'picture' is open" in drawn.panel.status.text())
+        settle(drawn)
+        assert masks(drawn)[20, 30] == 1
+        assert other.contrast_limits == [0.2, 0.7]
+        assert len(predictor.calls) == runs
+
+    def test_from_naparis_menu(self, drawn, dialogs, qtbot):
+        get_app_model().commands.execute_command("napari-swin-litemedsam.save_session")
+        qtbot.waitUntil(dialogs.exists)
+
+    def test_a_bad_file_changes_nothing(self, drawn, dialogs, qtbot, settle, warnings_shown):
+        dialogs.write_bytes(b"no session")
+        before = masks(drawn).copy()
+        drawn.panel.buttons["open_session"].click()
+        qtbot.waitUntil(lambda: bool(warnings_shown))
+        assert "damaged or is not a session" in warnings_shown[-1].message
+        settle(drawn)
+        np.testing.assert_array_equal(masks(drawn), before)
+        assert dialogs.exists()
+
+    def test_one_of_another_size_changes_nothing(self, viewer, drawn, dialogs, qtbot, warnings_shown):
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(dialogs.exists)
+        drawn.image = viewer.add_image(np.zeros((20, 20)), name="small")
+        drawn.panel.buttons["open_session"].click()
+        qtbot.waitUntil(lambda: bool(warnings_shown))
+        assert "48 x 64 pixels, but this one has 20 x 20" in warnings_shown[-1].message
+        assert not drawn._work.session.objects
+
+    def test_a_place_that_cannot_be_written(self, drawn, dialogs, qtbot, warnings_shown):
+        dialogs.mkdir()
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(lambda: bool(warnings_shown))
+        assert "was not saved in 'mine" in warnings_shown[-1].message
+
+    def test_without_an_image_the_buttons_say_why(self, viewer, open_widget):
+        button = open_widget().panel.buttons["open_session"]
+        assert not button.isEnabled()
+        assert "no image" in button.toolTip()
+
+
+class TestByItself:
+    def test_nothing_is_written_when_nothing_is_done(self, widget, kept, qtbot):
+        widget.panel.buttons["box"].click()
+        qtbot.wait(60)
+        assert kept(widget) == []
+
+    def test_each_change_comes_into_one_file(self, drawn, kept, settle, draw):
+        (path,) = kept(drawn)
+        assert [item["id"] for item in storage.read(path).objects] == [1]
+        draw(drawn, (2, 2, 8, 8))
+        settle(drawn)
+        assert kept(drawn) == [path]
+        saved = storage.read(path)
+        assert [item["id"] for item in saved.objects] == [1, 2]
+        assert saved.origin.image == "picture"
+        assert saved.origin.weights.startswith("swin_litemedsam.safetensors sha256:")
+
+    def test_the_gui_thread_takes_down_and_does_not_write(self, drawn, kept, monkeypatch):
+        import threading
+
+        kept(drawn)
+        writers = []
+        before = storage.write
+        monkeypatch.setattr(
+            "napari_swin_litemedsam.plugin.sessions.write",
+            lambda *args: (writers.append(threading.current_thread()), before(*args)),
+        )
+        drawn._work.session.rename(1, "lesion")
+        (path,) = kept(drawn)
+        assert storage.read(path).objects[0]["name"] == "lesion"
+        assert threading.main_thread() not in writers
+
+    def test_without_objects_there_is_no_file(self, drawn, kept):
+        assert len(kept(drawn)) == 1
+        drawn.panel.buttons["delete"].click()
+        assert kept(drawn) == []
+
+    def test_what_is_saved_by_hand_needs_no_other_file(self, drawn, kept, dialogs, qtbot):
+        kept(drawn)
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(lambda: "is saved" in drawn.panel.status.text())
+        qtbot.waitUntil(lambda: kept(drawn) == [])
+        drawn._work.session.rename(1, "lesion")
+        assert len(kept(drawn)) == 1
+
+    def test_closing_saves_what_is_not_saved_yet(self, viewer, widget, draw, settle, monkeypatch, qtbot):
+        monkeypatch.setattr(autosave, "PAUSE", 10**6)
+        draw(widget, BOX)
+        settle(widget)
+        viewer.window.remove_dock_widget(widget)
+        qtbot.waitUntil(lambda: latest(key_of(viewer.layers["picture"])) is not None)
+        assert len(storage.read(latest(key_of(viewer.layers["picture"]))).objects) == 1
+
+    def test_closing_during_a_write_waits_for_nothing_and_leaves_whole_files(self, viewer, drawn, monkeypatch, qtbot):
+        before = storage.write
+
+        def slow(*args):
+            time.sleep(0.3)
+            before(*args)
+
+        monkeypatch.setattr("napari_swin_litemedsam.plugin.sessions.write", slow)
+        drawn._work.session.rename(1, "first")
+        qtbot.waitUntil(lambda: any(saver._writing for saver in drawn.sessions._autosaves.values()))
+        drawn._work.session.rename(1, "second")
+        begun = time.perf_counter()
+        viewer.window.remove_dock_widget(drawn)
+        assert time.perf_counter() - begun < 0.25
+        key = key_of(viewer.layers["picture"])
+        qtbot.waitUntil(lambda: latest(key) and storage.read(latest(key)).objects[0]["name"] == "second")
+        assert not list(autosave.folder().glob(".*"))
+
+    def test_a_full_disk_is_told_once(self, drawn, kept, monkeypatch, warnings_shown):
+        def fail(*_):
+            raise OSError(28, "No space left on device")
+
+        kept(drawn)
+        monkeypatch.setattr("napari_swin_litemedsam.plugin.sessions.write", fail)
+        for name in ("a", "b"):
+            drawn._work.session.rename(1, name)
+            kept(drawn)
+        told = [note.message for note in warnings_shown if "saved automatically" in note.message]
+        assert len(told) == 1
+        assert "No space left" in told[0]
+
+
+class TestFolder:
+    def test_old_many_and_large_files_go(self, monkeypatch):
+        monkeypatch.setattr(autosave, "MOST_FILES", 3)
+        folder = autosave.folder()
+        folder.mkdir(parents=True)
+        now = time.time()
+        for number in range(5):
+            path = folder / f"a-{number}{storage.SUFFIX}"
+            path.write_bytes(b"x" * 100)
+            os.utime(path, (now - number, now - number))
+        ancient = folder / f"b-0{storage.SUFFIX}"
+        ancient.write_bytes(b"")
+        os.utime(ancient, (0, 0))
+        half = folder / f".1.part.a-0{storage.SUFFIX}"
+        half.write_bytes(b"")
+        os.utime(half, (0, 0))
+        (folder / "notes.txt").write_text("the user's own")
+        autosave.tidy()
+        left = sorted(path.name for path in folder.iterdir())
+        assert left == [f"a-{number}{storage.SUFFIX}" for number in range(3)] + ["notes.txt"]
+        monkeypatch.setattr(autosave, "MOST_BYTES", 150)
+        autosave.tidy()
+        assert latest("a").name == f"a-0{storage.SUFFIX}"
+        assert len(list(folder.glob("a-*"))) == 1
+
+    def test_images_are_told_apart_by_their_pixels(self):
+        assert key_of(Image(PIXELS, name="a")) == key_of(Image(PIXELS.copy(), name="a"))
+        assert key_of(Image(PIXELS, name="a")) != key_of(Image(PIXELS + 1, name="a"))
+        assert key_of(Image(PIXELS, name="a")) != key_of(Image(PIXELS, name="b"))
+
+
+CHILD = """
+import sys, threading, time
+import napari
+import numpy as np
+from napari_swin_litemedsam.plugin import autosave
+from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+from qtpy.QtWidgets import QApplication
+sys.path.insert(0, sys.argv[1])
+from plugin.conftest import FLAT, FakePredictor
+
+viewer = napari.Viewer(show=False)
+viewer.add_image(np.random.default_rng(0).random((48, 64)), name="picture")
+widget = SwinLiteMedSAMWidget(viewer, load=FakePredictor)
+widget._work.layers.boxes.add_rectangles(FLAT.rectangle((10, 20, 30, 50)))
+while widget.busy or widget.sessions.busy:
+    QApplication.processEvents()
+print("saved", flush=True)
+while True:
+    QApplication.processEvents()
+    time.sleep(0.01)
+"""
+
+
+class TestAfterACrash:
+    @pytest.fixture
+    def killed(self):
+        """A process with a box on the picture, killed."""
+        command = [sys.executable, "-W", "ignore", "-c", CHILD, str(Path(__file__).parents[1])]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = process.stdout.readline()
+        process.kill()
+        _, errors = process.communicate()
+        assert line == "saved\n", errors
+
+    def test_a_killed_process_loses_nothing(self, killed, widget, settle, qtbot, kept):
+        assert offered(widget)
+        assert "saved automatically on" in widget.panel.session_section.text.text()
+        assert not widget._work.session.objects, "never without asking"
+        widget.panel.session_section.restore.click()
+        qtbot.waitUntil(lambda: not offered(widget))
+        settle(widget)
+        expected = np.zeros((48, 64), int)
+        expected[10:31, 20:51] = 1
+        np.testing.assert_array_equal(masks(widget), expected)
+        assert len(kept(widget)) == 1, "what was restored is saved in the same file"
+
+    @pytest.fixture
+    def left(self, viewer, drawn, kept):
+        """A file of the picture, from a widget that is gone with its layers."""
+        (path,) = kept(drawn)
+        viewer.window.remove_dock_widget(drawn)
+        for layer in list(viewer.layers)[1:]:
+            viewer.layers.remove(layer)
+        return path
+
+    def test_discarding_removes_the_file(self, left, open_widget, qtbot):
+        widget = open_widget()
+        assert offered(widget)
+        widget.panel.session_section.discard.click()
+        assert not offered(widget)
+        qtbot.waitUntil(lambda: not left.exists())
+
+    def test_another_image_is_offered_nothing(self, left, viewer, open_widget):
+        widget = open_widget()
+        other = viewer.add_image(PIXELS + 1, name="other")
+        widget.image = other
+        assert not offered(widget)
+        widget.image = viewer.layers["picture"]
+        assert offered(widget)
+
+    def test_what_was_drawn_meanwhile_is_brought_back_by_undo(self, left, open_widget, draw, settle, qtbot):
+        widget = open_widget()
+        draw(widget, (2, 2, 8, 8))
+        settle(widget)
+        widget.panel.session_section.restore.click()
+        qtbot.waitUntil(lambda: not offered(widget))
+        assert widget._work.session.objects[1].box == BOX
+        widget.panel.buttons["undo"].click()
+        assert widget._work.session.objects[1].box == (2, 2, 8, 8)
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04"])
+    def test_a_damaged_file_is_told_of_and_kept(self, left, open_widget, qtbot, warnings_shown, content):
+        left.write_bytes(content)
+        widget = open_widget()
+        widget.panel.session_section.restore.click()
+        qtbot.waitUntil(lambda: bool(warnings_shown))
+        assert "damaged" in warnings_shown[-1].message
+        assert str(left.parent) in warnings_shown[-1].message
+        assert left.exists()
+
+    def test_one_of_another_version_is_told_of_and_kept(self, left, open_widget, qtbot, warnings_shown, monkeypatch):
+        monkeypatch.setattr(storage, "FORMAT", storage.FORMAT + 1)
+        widget = open_widget()
+        widget.panel.session_section.restore.click()
+        qtbot.waitUntil(lambda: bool(warnings_shown))
+        assert "another version of this plugin" in warnings_shown[-1].message
+        assert left.exists()
