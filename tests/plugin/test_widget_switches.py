@@ -68,3 +68,18 @@ def test_a_label_of_another_layer_is_corrected(widget, viewer, settle, warnings_
     settle(widget)
     assert widget._work.session.objects[2].box == (35, 5, 41, 19)
     np.testing.assert_array_equal(widget._work.layers.masks.data == 2, truth == 3)
+
+
+def test_hand_edits_are_forgotten_on_request_and_undo_brings_them_back(widget, settle):
+    masks, button = widget._work.layers.masks, widget.panel.buttons["forget_edits"]
+    assert "nothing was painted" in button.toolTip()
+    masks.data_setitem((np.array([40, 41]), np.array([5, 5])), 1)
+    settle(widget)
+    assert button.isEnabled()
+    button.click()
+    assert masks.data[40, 5] == 0
+    assert (masks.data[10:31, 20:51] == 1).all()
+    assert not button.isEnabled()
+    widget.panel.buttons["undo"].click()
+    assert masks.data[40, 5] == 1
+    assert button.isEnabled()

@@ -29,6 +29,9 @@ ACTIONS = {
     "redo": Action("Redo", "Do again what was undone last.", "Shift-U"),
     "regenerate": Action("Regenerate prompts", "Draw other points and another scribble in the chosen box.", "Shift-N"),
     "reset_prompts": Action("Reset prompts", "Go back to the first points and the first scribble of the chosen box."),
+    "forget_edits": Action(
+        "Forget hand edits", "Give all pixels of the chosen object that you have painted or erased back to the model."
+    ),
     "run": Action("Run", "Run the model on everything that has changed, while Live is off.", "Shift-K"),
     "commit": Action(
         "Commit", "Move the chosen objects from the preview to the result, and get ready for the next box.", "Q"

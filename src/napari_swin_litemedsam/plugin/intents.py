@@ -165,6 +165,13 @@ class Intents:
         if work is not None and (item := work.session.current_object) is not None:
             work.session.reset_prompts(item.id)
 
+    def forget_edits(self) -> None:
+        """Give the current object's pixels that the user has painted or erased back to the model."""
+        work = self._chosen()
+        if work is not None and (item := work.session.current_object) is not None:
+            work.edits.catch_up()
+            work.session.forget_hand_edits(item.id)
+
     def run_waiting(self) -> None:
         """Run everything that waits, also while edits do not run at once."""
         if (work := self._chosen()) is not None:

@@ -308,7 +308,8 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of, work.hidden)
         panel.show_switches(session.live, session.use_points, session.use_scribble)
         panel.show_history(session.history.undo_name, session.history.redo_name)
-        panel.enable(image=True, objects=item is not None, reference=self._references.value is not None)
+        reference = self._references.value is not None
+        panel.enable(True, item is not None, reference, hand=item is not None and bool(item.hand))
         depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
         panel.review_section.strip.show_scores({} if item is None else item.iou_by_position, depth)
         self._show_position()
