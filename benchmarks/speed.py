@@ -1,11 +1,11 @@
 """Measure this package against the plain way (`plain.py`) on this machine, and write docs/benchmarks.md.
 
-    OMP_NUM_THREADS=2 python benchmarks/speed.py DATA/val -o docs/benchmarks.md
+    OMP_NUM_THREADS=2 python benchmarks/speed.py DATA/val --train DATA/train
 
 Both ways use the same weights and threads and run in turns in one process, the shortest of several runs counts. Long
 jobs of the plain way are a number of equal steps; `--plain-steps` of them are run and the time is multiplied. With one
-thread on a machine that others use too, `--clock cpu` counts the processor's time instead of the wall's. Needs the
-extra ``train``.
+thread on a machine that others use too, `--clock cpu` counts the processor's time instead of the wall's. `--train` adds
+the throughput of training (`training.py`). Needs the extra ``train``; about ten minutes on two cores.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import plain
 import torch
 from speed_report import write_report
 
+import training
 from napari_swin_litemedsam.backends import bundled_weights, make_backend
 from napari_swin_litemedsam.backends.openvino import Layers, image_half, prompt_half, threads
 from napari_swin_litemedsam.backends.probe import picture, prompts
@@ -52,14 +53,16 @@ import napari_swin_litemedsam
 print(time.perf_counter() - start, time.process_time())
 """
 VOLUME = """
-import resource, sys
+import sys
 import numpy as np
 from napari_swin_litemedsam.cli import main
 case, out, backend = sys.argv[1:]
 np.savez(case, imgs=np.random.default_rng(0).integers(0, 255, (300, 256, 256), np.uint8),
          boxes=np.array([[60, 60, 5, 200, 200, {last}]]))
 assert main(["predict", case, "-o", out, "--backend", backend]) == 0
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# getrusage would count what the process that started this one held
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) / 1024)
 """
 
 
@@ -234,6 +237,8 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="validation images")
+    parser.add_argument("--train", type=Path, help="training images, to measure training, too")
+    parser.add_argument("--train-pairs", type=int, default=3, help="steps of each way (default: %(default)s)")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--repeats", type=int, default=5)
@@ -243,13 +248,14 @@ def main():
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/benchmarks.md"))
     args = parser.parse_args()
 
+    start = time.perf_counter()
     torch.set_num_threads(threads())
     clock = Clock(args.clock)
     model = load_model()
     backend = make_backend(model, args.backend)
     network = plain.plain_network(model.network)
-    told = [x for x in sys.argv[1:] if x != str(args.data)]
-    command = " ".join(["python benchmarks/speed.py DATA/val", *told])
+    names = {str(args.data): "DATA/val", str(args.train): "DATA/train"}
+    command = " ".join(["python benchmarks/speed.py", *(names.get(x, x) for x in sys.argv[1:])])
     facts = {"command": command, "machine": machine(), "cores": os.cpu_count()}
     facts |= {"threads": threads(), "clock": args.clock, "backend": backend.description}
     facts |= {name: version(name) for name in ("torch", "openvino", "numpy")} | {"python": platform.python_version()}
@@ -273,13 +279,15 @@ def main():
     measure("curves", lambda: curves(clock, backend))
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"speed-{os.getpid()}"
     folder.mkdir()
-    volume = VOLUME.format(last=5 + args.memory_slices - 5)
+    volume = VOLUME.format(last=args.memory_slices)
     measure("memory", lambda: in_new_process(volume, str(folder / "case.npz"), str(folder / "out"), args.backend)[0])
     if backend.name != "torch":
         measure("profile", lambda: profile(model, backend))
+    if args.train:
+        measure("training", lambda: training.throughput(args.train, args.train_pairs))
     measure("agreement", lambda: agreement(backend, exact, args.data, args.objects))
     write_report(result, args.output)
-    print(args.output)
+    print(args.output, f"{time.perf_counter() - start:.0f} s", sep=", ")
 
 
 if __name__ == "__main__":

@@ -152,3 +152,18 @@ class TestModel:
         widget._work.layers.boxes.add_rectangles(axial(2).rectangle(BOX))
         settle(widget)
         assert predictor.images[-1][2] == key
+
+    def test_scrolling_encodes_the_slice_that_the_user_stays_on(self, viewer, volume, open_widget, settle, predictor):
+        widget = open_widget()
+        before = len(predictor.images)
+        viewer.dims.set_current_step(0, 3)
+        settle(widget)
+        assert len(predictor.images) == before, "nobody draws boxes here"
+        widget.panel.buttons["box"].click()
+        settle(widget)
+        before = len(predictor.images)
+        for z in (2, 1, 0):
+            viewer.dims.set_current_step(0, z)
+        settle(widget)
+        assert len(predictor.images) == before + 1
+        np.testing.assert_array_equal(predictor.images[-1][0], volume.data[0])

@@ -80,6 +80,9 @@ class Runs(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._next)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.timeout.connect(self._next)
         self._layer_timer = QTimer(self)
         self._layer_timer.setSingleShot(True)
         self._layer_timer.timeout.connect(self._add_layer)
@@ -87,7 +90,8 @@ class Runs(QObject):
     @property
     def busy(self) -> bool:
         """Whether something runs or is about to."""
-        return self._runner.busy or self._timer.isActive() or self._layer_timer.isActive()
+        timers = self._timer, self._pause, self._layer_timer
+        return self._runner.busy or any(timer.isActive() for timer in timers)
 
     @property
     def propagating(self) -> bool:
@@ -110,10 +114,10 @@ class Runs(QObject):
         self._loading = predictor, load
         self._next()
 
-    def prepare(self, work: Work, plane: Plane) -> None:
-        """Load the model and encode a plane when there is nothing else to do."""
+    def prepare(self, work: Work, plane: Plane, pause: int = 0) -> None:
+        """Load the model and encode a plane when there is nothing else to do, unless another comes in `pause` ms."""
         self._preparing = work, plane
-        self._next()
+        self._pause.start(pause)
 
     def drop(self, work: Work) -> None:
         """Do nothing more for a work."""
@@ -133,6 +137,7 @@ class Runs(QObject):
         """Stop what runs and start nothing any more."""
         self._closed = True
         self._timer.stop()
+        self._pause.stop()
         self._layer_timer.stop()
         self._runner.close()
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 SHOW_PAUSE = 200  # ms between two looks at the objects during a propagation
+_STAYS = 150  # ms on a slice before it is encoded ahead
 
 
 class SwinLiteMedSAMWidget(QWidget):
@@ -120,7 +121,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer.layers.events.inserted.connect(self._layers_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.dims.events.order.connect(self._show_range)
-        self.viewer.dims.events.current_step.connect(self._show_position)
+        self.viewer.dims.events.current_step.connect(self._moved)
         self.destroyed.connect(self._runner.close)
 
     # ---- the image
@@ -205,7 +206,14 @@ class SwinLiteMedSAMWidget(QWidget):
             self.panel.show_range(1 if axis is None else spatial_shape(self._work.layers.image)[axis])
             self._show_position()
 
-    def _show_position(self, event: Any = None) -> None:
+    def _moved(self, event: Any = None) -> None:
+        """Encode the slice that the user stays on while boxes are drawn, so that its first mask comes at once."""
+        self._show_position()
+        work = self._work
+        if work is not None and work.layers.boxes is not None and self._predictor.loaded:
+            self._runs.prepare(work, work.edits.plane_in_view(), _STAYS)
+
+    def _show_position(self) -> None:
         """Mark the slice in view, if it is one of the current object's."""
         if self._work is not None:
             item, plane = self._work.session.current_object, self._work.edits.plane_in_view()
@@ -344,4 +352,4 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer.layers.events.inserted.disconnect(self._layers_changed)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
         self.viewer.dims.events.order.disconnect(self._show_range)
-        self.viewer.dims.events.current_step.disconnect(self._show_position)
+        self.viewer.dims.events.current_step.disconnect(self._moved)
