@@ -27,8 +27,9 @@ from speed_report import write_report
 
 import training
 from napari_swin_litemedsam.backends import bundled_weights, make_backend
-from napari_swin_litemedsam.backends.openvino import Layers, image_half, prompt_half, threads
+from napari_swin_litemedsam.backends.openvino import Layers, image_half, prompt_half
 from napari_swin_litemedsam.backends.probe import picture, prompts
+from napari_swin_litemedsam.backends.processor import threads
 from napari_swin_litemedsam.evaluation.metrics import dice
 from napari_swin_litemedsam.predictor import Predictor, load_model
 from napari_swin_litemedsam.propagation import segment_volume

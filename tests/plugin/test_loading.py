@@ -5,7 +5,20 @@ from threading import Thread
 
 import pytest
 
-from napari_swin_litemedsam.plugin.loading import LazyPredictor, ModelChoice, finished_trainings
+from napari_swin_litemedsam.backends import processor
+from napari_swin_litemedsam.plugin.loading import LazyPredictor, ModelChoice, finished_trainings, load_predictor
+
+
+def test_torch_leaves_a_core_to_the_window(monkeypatch):
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(processor.os, "sched_getaffinity", lambda _: range(4), raising=False)
+    try:
+        load_predictor(ModelChoice(backend="torch"))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_loads_once_and_only_when_asked():

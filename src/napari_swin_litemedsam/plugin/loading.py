@@ -41,10 +41,15 @@ class ModelChoice:
 
 def load_predictor(choice: ModelChoice = ModelChoice()) -> "Predictor":
     """Load weights and get them ready; takes a second or two."""
+    from ..backends.processor import threads
     from ..predictor import Predictor, load_model
 
     predictor = Predictor(load_model(choice.checkpoint, choice.device), choice.backend)
-    _ = predictor.backend
+    if predictor.backend.name == "torch":
+        import torch
+
+        # by itself torch takes every core, the window's, too
+        torch.set_num_threads(threads())
     return predictor
 
 

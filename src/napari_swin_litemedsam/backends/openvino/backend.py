@@ -3,7 +3,6 @@
 import hashlib
 import io
 import logging
-import os
 from collections.abc import Callable, Mapping
 from threading import Lock
 
@@ -12,6 +11,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from ..cache import read_cached, write_cached
+from ..processor import threads
 from .decoder import mask_decoder, prompt_encoder
 from .encoder import SIZE, image_half
 from .layers import Layers, Ranges
@@ -133,11 +133,3 @@ def compile_half(core: ov.Core, build: Callable[[], ov.Model], precision: str, n
     compiled = core.compile_model(build(), "CPU", settings)
     write_cached(file, compiled.export_model().getvalue())
     return compiled
-
-
-def threads() -> int:
-    """How many threads to calculate with: one core is left to the window where there are four or more."""
-    if asked := os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]:
-        return max(1, int(asked))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if cores < 4 else cores - 1
