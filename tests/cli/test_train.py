@@ -37,13 +37,6 @@ def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path):
     load_checkpoint(tmp_path / "run" / "last.safetensors")
 
 
-def test_bf16_can_be_asked_for(data, tmp_path):
-    options = ["--init", "random", "--steps", "1", "--images", "1", "--prompts", "2", "--size", "64", "--bf16"]
-    assert main(["train", str(data), "-o", str(tmp_path / "run"), *options]) == 0
-    model = load_checkpoint(tmp_path / "run" / "last.safetensors")
-    assert all(tensor.isfinite().all() for tensor in model.parameters())
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -62,9 +55,11 @@ def test_a_missing_folder_is_one_line_and_exit_code_2(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
 
 
-def test_without_validation_all_images_are_trained_on(data, tmp_path, capsys):
-    options = ["--init", "random", "--steps", "1", "--images", "1", "--prompts", "2", "--size", "64"]
+def test_in_bf16_on_all_images_without_validation(data, tmp_path, capsys):
+    options = ["--init", "random", "--steps", "1", "--images", "1", "--prompts", "2", "--size", "64", "--bf16"]
     assert main(["train", str(data), "-o", str(tmp_path / "run"), *options, "--val-cases", "0"]) == 0
     told = capsys.readouterr()
     assert "validation DSC" not in told.err
     assert told.out.strip().endswith("last.safetensors")
+    model = load_checkpoint(told.out.strip())
+    assert all(tensor.isfinite().all() for tensor in model.parameters())

@@ -1,5 +1,6 @@
 """A predictor without a network, and a viewer with the widget in it."""
 
+import gc
 from threading import Event
 from types import SimpleNamespace
 
@@ -83,8 +84,19 @@ def predictor():
     assert QThreadPool.globalInstance().waitForDone(5000)
 
 
+@pytest.fixture(scope="session")
+def spared_collector():
+    """Keep the half million objects of imported modules out of the collections that napari does around each viewer."""
+    import napari.qt  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
+def viewer(spared_collector, make_napari_viewer_proxy):
     return make_napari_viewer_proxy()
 
 
