@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import wrapt
+from napari.components import ViewerModel
 from napari.settings import get_plugin_settings
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.notifications import notification_manager
@@ -96,17 +97,24 @@ def spared_collector():
 
 
 @pytest.fixture
-def viewer(spared_collector, make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
+def viewer(request):
+    """A viewer: its model alone, which is many times faster, except in tests marked ``window``."""
+    if request.node.get_closest_marker("window") is None:
+        return ViewerModel()
+    request.getfixturevalue("spared_collector")
+    return request.getfixturevalue("make_napari_viewer_proxy")()
 
 
 @pytest.fixture
-def open_widget(viewer, predictor, qtbot):
-    """Dock the widget, its image chosen, and wait for runs."""
+def open_widget(request, viewer, predictor, qtbot):
+    """Open the widget, docked if there is a window, its image chosen."""
 
-    def open_it():
-        widget = SwinLiteMedSAMWidget(viewer, load=lambda: predictor)
-        viewer.window.add_dock_widget(widget, name="Segment from boxes")
+    def open_it(load=lambda: predictor):
+        widget = SwinLiteMedSAMWidget(viewer, load=load)
+        if request.node.get_closest_marker("window") is None:
+            qtbot.addWidget(widget)
+        else:
+            viewer.window.add_dock_widget(widget, name="Segment from boxes")
         return widget
 
     return open_it

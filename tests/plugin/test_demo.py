@@ -12,6 +12,7 @@ from napari_swin_litemedsam.predictor import Predictor
 from .conftest import axial
 
 
+@pytest.mark.window
 def test_shows_a_mask_of_the_real_network(viewer, monkeypatch, settle):
     # its weights do not matter here, so that the test holds for any of them
     torch.manual_seed(0)

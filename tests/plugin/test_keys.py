@@ -45,6 +45,7 @@ def widget(viewer, open_widget, draw, settle):
     return widget
 
 
+@pytest.mark.window
 def test_choose_tools(widget, viewer, press):
     layers = widget._work.layers
     for key, layer, mode in [
@@ -58,12 +59,14 @@ def test_choose_tools(widget, viewer, press):
         assert layer.mode == mode
 
 
+@pytest.mark.window
 def test_with_shift(widget, press, settle, predictor):
     press(Qt.Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
     settle(widget)
     assert predictor.calls[-1]["seed"] == 1
 
 
+@pytest.mark.window
 def test_undo_and_redo(widget, press):
     assert widget.panel.buttons["undo"].isEnabled()
     press(Qt.Key.Key_U)
@@ -74,6 +77,7 @@ def test_undo_and_redo(widget, press):
     assert "nothing to redo" in widget.panel.buttons["redo"].toolTip()
 
 
+@pytest.mark.window
 def test_can_be_set_in_the_preferences(widget, viewer, press, shortcuts):
     shortcuts.box = "Q"
     press(Qt.Key.Key_Q)
@@ -89,6 +93,7 @@ def test_nonsense_in_the_preferences_is_named(widget, shortcuts, warnings_shown)
     assert "no key 'no such key', so New box has none" in str(warnings_shown[-1].message)
 
 
+@pytest.mark.window
 def test_end_with_the_widget(widget, viewer, press):
     used = []
     boxes = widget._work.layers.boxes
@@ -119,6 +124,7 @@ def test_manifest_and_actions_agree():
     assert len(keys) == len(set(keys))
 
 
+@pytest.mark.window
 def test_help_lists_them(widget, qtbot):
     widget.panel.help.click()
     popover = next(w for w in QApplication.topLevelWidgets() if isinstance(w, HelpPopover) and w.isVisible())

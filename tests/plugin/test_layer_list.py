@@ -85,6 +85,7 @@ def test_removed_boxes_come_back_with_the_tool_and_are_listened_to(viewer, widge
     np.testing.assert_array_equal(mask(viewer), filled(OTHER))
 
 
+@pytest.mark.window
 def test_all_removed_come_back_when_their_object_is_chosen(viewer, widget, settle):
     draw(widget)
     draw(widget, OTHER, 1)
@@ -107,6 +108,7 @@ def test_objects_can_be_deleted_without_their_boxes(viewer, widget, settle):
     assert not mask(viewer).any()
 
 
+@pytest.mark.window
 def test_layers_renamed_hidden_and_moved_during_a_run(viewer, widget, run):
     def stir():
         for other in viewer.layers:
@@ -121,6 +123,7 @@ def test_layers_renamed_hidden_and_moved_during_a_run(viewer, widget, run):
     assert all((mask(viewer, z) == filled(BOX)).any() for z in range(6))
 
 
+@pytest.mark.window
 def test_the_image_removed_during_a_propagation(viewer, widget, run, warnings_shown, qtbot):
     run(lambda: viewer.layers.remove("scan"), propagate=True)
     assert any("'scan' was removed" in str(note.message) for note in warnings_shown)
@@ -147,6 +150,7 @@ def test_an_image_removed_while_another_one_is_chosen(viewer, widget, run, predi
     assert widget._work.layers.image == other
 
 
+@pytest.mark.window
 def test_everything_removed_during_a_run(viewer, widget, run):
     run(viewer.layers.clear)
     assert len(viewer.layers) == 0
@@ -165,6 +169,7 @@ def test_the_image_replaced_during_a_run(viewer, volume, widget, run, settle, pr
     assert (predictor.images[-1][0] == 5).all()
 
 
+@pytest.mark.window
 @pytest.mark.parametrize("shape", [(6, 30, 30), (48, 64), (2, 6, 48, 64)])
 def test_the_image_replaced_by_one_of_another_size(viewer, volume, widget, run, settle, warnings_shown, shape):
     def replace():
@@ -180,6 +185,7 @@ def test_the_image_replaced_by_one_of_another_size(viewer, volume, widget, run, 
     assert len(layer(viewer, "boxes").data) == 0
 
 
+@pytest.mark.window
 @pytest.mark.parametrize("kind", ["masks", "scribble"])
 def test_labels_of_another_size_are_left_to_the_user(viewer, widget, settle, kind):
     draw(widget)

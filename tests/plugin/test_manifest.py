@@ -1,5 +1,6 @@
 import nibabel
 import numpy as np
+import pytest
 from npe2 import PluginManifest
 
 MANIFEST = PluginManifest.from_distribution("napari-swin-litemedsam")
@@ -29,6 +30,7 @@ def test_contributes_what_it_promises():
     assert contributions.writers[0].layer_types == ["labels"]
 
 
+@pytest.mark.window
 def test_a_scan_opened_beside_the_widget_is_worked_on(viewer, tmp_path, qtbot):
     """As ``napari -w napari-swin-litemedsam scan.nii.gz`` does."""
     path = tmp_path / "scan.nii.gz"
@@ -41,6 +43,7 @@ def test_a_scan_opened_beside_the_widget_is_worked_on(viewer, tmp_path, qtbot):
     qtbot.waitUntil(widget.panel.buttons["box"].isEnabled)
 
 
+@pytest.mark.window
 def test_napari_docks_the_widget(viewer):
     _, widget = viewer.window.add_plugin_dock_widget("napari-swin-litemedsam", "Segment from boxes")
     assert type(widget).__name__ == "SwinLiteMedSAMWidget"

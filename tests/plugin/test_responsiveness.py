@@ -50,6 +50,7 @@ def wait_all(qtbot, settle, widget):
     qtbot.wait(10)
 
 
+@pytest.mark.window
 def test_no_turn_of_the_event_loop_is_long(viewer, widget, predictor, settle, draw, qtbot):
     load = widget._predictor._load
 

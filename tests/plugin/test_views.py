@@ -39,6 +39,7 @@ def draw(viewer, drag, settle):
     return do
 
 
+@pytest.mark.window
 @pytest.mark.parametrize("order", [(1, 0, 2), (1, 2, 0)])
 def test_a_coronal_box(widget, draw, order, predictor, volume):
     draw(widget, order, (3, 12, 4), (15, 12, 20))
@@ -69,6 +70,7 @@ def test_a_sagittal_box_is_carried_along_its_own_axis(widget, draw, settle, view
     assert widget._work.edits.plane_in_view() == Plane((None, None, 12), axis=2)
 
 
+@pytest.mark.window
 def test_prompts_are_edited_in_the_view_of_the_box(widget, draw, settle, predictor, viewer, volume, drag):
     draw(widget, (1, 0, 2), (3, 12, 4), (15, 12, 20))
     widget.panel.buttons["negative"].click()
@@ -84,6 +86,7 @@ def test_prompts_are_edited_in_the_view_of_the_box(widget, draw, settle, predict
     assert widget._work.layers.masks.data[18, 12, 9] == 1
 
 
+@pytest.mark.window
 def test_boxes_of_several_views_live_together(widget, draw, settle, viewer):
     draw(widget, (0, 1, 2), (9, 4, 4), (9, 20, 20))
     draw(widget, (1, 0, 2), (3, 12, 4), (15, 12, 24))
@@ -121,6 +124,7 @@ def test_objects_belong_to_their_time_point(viewer, open_widget, draw, settle, p
     assert masks[2, 5, 10, 10] == 1
 
 
+@pytest.mark.window
 @pytest.mark.parametrize("colours", [3, 4])
 def test_volumes_in_colour(viewer, open_widget, draw, predictor, colours):
     data = np.random.default_rng(0).integers(0, 255, (*SHAPE, colours), np.uint8)

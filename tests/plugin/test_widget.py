@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 
-from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
-
 from .conftest import FLAT, axial
 
 BOX = (10, 20, 30, 50)
@@ -36,6 +34,7 @@ def filled(box, shape=(48, 64)):
 
 
 class TestDrawingABox:
+    @pytest.mark.window
     def test_makes_points_scribble_and_mask(self, viewer, picture, open_widget, settle):
         widget = open_widget()
         assert [layer.name for layer in viewer.layers] == ["picture", "picture boxes"]
@@ -48,6 +47,7 @@ class TestDrawingABox:
         assert len(layers.points.data) == 4
         assert (layers.scribble.data == 1).sum() == 27
 
+    @pytest.mark.window
     def test_by_mouse_in_a_volume(self, viewer, volume, open_widget, settle, drag):
         widget = open_widget()
         widget.panel.buttons["box"].click()
@@ -124,6 +124,7 @@ class TestEditing:
         settle(widget)
         return widget
 
+    @pytest.mark.window
     def test_a_moved_point_runs_again(self, widget, settle, predictor, drag):
         points = widget._work.layers.points
         points.mode = "select"
@@ -150,6 +151,7 @@ class TestEditing:
         settle(widget)
         assert len(predictor.calls[-1]["points"]) == 2
 
+    @pytest.mark.window
     def test_a_painted_scribble_runs_again(self, widget, settle, predictor, drag):
         widget.panel.buttons["paint"].click()
         scribble = widget._work.layers.scribble
@@ -170,6 +172,7 @@ class TestEditing:
         settle(widget)
         assert predictor.calls[-1]["scribble"] is False
 
+    @pytest.mark.window
     def test_undo_of_a_stroke_runs_again(self, widget, settle, predictor, drag):
         scribble = widget._work.layers.scribble
         before = scribble.data.copy()
@@ -280,6 +283,7 @@ class TestPropagating:
         settle(widget)
         np.testing.assert_array_equal(np.flatnonzero(widget._work.layers.masks.data.any(axis=(1, 2))), [1, 2, 3])
 
+    @pytest.mark.window
     def test_shows_slice_after_slice(self, widget, settle, viewer, qtbot, predictor):
         seen = []
         viewer.dims.events.current_step.connect(lambda event: seen.append(viewer.dims.current_step[0]))
@@ -289,6 +293,7 @@ class TestPropagating:
         assert seen == [3, 4, 5, 1, 0]
         assert not widget.panel.buttons["cancel"].isEnabled()
 
+    @pytest.mark.window
     def test_cancel_keeps_what_is_done(self, widget, settle, predictor, qtbot):
         predict = predictor.predict
 
@@ -338,6 +343,7 @@ class TestPropagating:
         assert any("3 to 5" in str(note.message) for note in warnings_shown)
         assert not widget._runner.busy
 
+    @pytest.mark.window
     def test_can_be_closed_while_it_runs(self, widget, viewer, predictor, qtbot):
         predictor.allowed.clear()
         widget.panel.buttons["propagate"].click()
@@ -461,6 +467,7 @@ class TestBadInput:
         assert "no image" in str(warnings_shown[-1].message)
         assert len(viewer.layers) == 0
 
+    @pytest.mark.window
     def test_the_image_is_removed_during_a_run(self, viewer, picture, open_widget, predictor, qtbot):
         widget = open_widget()
         predictor.allowed.clear()
@@ -473,6 +480,7 @@ class TestBadInput:
         assert "picture boxes" in viewer.layers
         assert len(viewer.layers["picture boxes"].data) == 1
 
+    @pytest.mark.window
     def test_a_removed_layer_is_made_again(self, viewer, picture, open_widget, settle):
         widget = open_widget()
         draw(widget)
@@ -484,12 +492,11 @@ class TestBadInput:
         np.testing.assert_array_equal(np.unique(viewer.layers["picture masks"].data), [0, 1, 2])
         assert len(viewer.layers["picture points"].data) == 8
 
-    def test_a_model_that_does_not_load(self, viewer, picture, qtbot, settle, warnings_shown):
+    def test_a_model_that_does_not_load(self, picture, open_widget, settle, warnings_shown):
         def load():
             raise FileNotFoundError("no weights")
 
-        widget = SwinLiteMedSAMWidget(viewer, load=load)
-        viewer.window.add_dock_widget(widget)
+        widget = open_widget(load)
         draw(widget)
         settle(widget)
         assert widget._work.session.objects[1].message == "no weights"
@@ -530,6 +537,7 @@ class TestTakingOver:
         assert boxes.features["object"].tolist() == [1, 2]
         np.testing.assert_array_equal(np.unique(viewer.layers["picture masks"].data), [0, 1, 2])
 
+    @pytest.mark.window
     def test_what_a_closed_widget_left(self, viewer, volume, open_widget, settle, predictor):
         widget = open_widget()
         draw(widget, (1, 1, 5, 5), plane=axial(2))

@@ -96,6 +96,7 @@ class TestTable:
         assert widget._work.session.objects[1].name == "liver"
         assert widget.panel.table.item(0, 1).text() == "liver"
 
+    @pytest.mark.window
     def test_an_unticked_object_is_hidden_and_not_lost(self, widget):
         layers, table = widget._work.layers, widget.panel.table
         masks = layers.masks.data.copy()
@@ -118,6 +119,7 @@ class TestTable:
         assert widget._work.layers.masks.get_color(3)[3] == 1
 
 
+@pytest.mark.window
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_panel_fits_320_pixels(viewer, widget, theme):
     viewer.theme = theme

@@ -38,6 +38,7 @@ def test_the_strip_has_all_slices_and_follows_the_view(strip, viewer):
     assert strip.current is None
 
 
+@pytest.mark.window
 def test_a_click_goes_to_the_slice(strip, viewer, qtbot):
     place = strip.place_of(1).center()
     qtbot.mouseClick(strip, Qt.MouseButton.LeftButton, pos=QPoint(int(place.x()), int(place.y())))

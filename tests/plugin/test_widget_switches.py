@@ -48,6 +48,7 @@ def test_reset_returns_to_the_first_prompts(widget, settle, predictor):
     np.testing.assert_array_equal(widget._work.layers.points.data, first)
 
 
+@pytest.mark.window
 def test_commit_moves_the_mask_to_the_result_and_readies_a_box(widget, viewer, settle):
     widget.panel.buttons["commit"].click()
     settle(widget)

@@ -77,6 +77,7 @@ def test_names_and_colours_are_saved_once_there_is_a_name(tmp_path, viewer):
         assert read_segments(saved[0]) == []
 
 
+@pytest.mark.window
 def test_a_mask_drawn_in_the_widget_is_saved_with_its_name_on_the_scans_grid(
     tmp_path, viewer, open_widget, draw, settle
 ):
