@@ -15,6 +15,8 @@ from qtpy.QtWidgets import QFileDialog
 from napari_swin_litemedsam.plugin import autosave, storage
 from napari_swin_litemedsam.plugin.autosave import key_of, latest
 
+pytestmark = pytest.mark.window
+
 BOX = (10, 20, 30, 50)
 PIXELS = np.random.default_rng(0).random((48, 64))
 
