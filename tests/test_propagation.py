@@ -61,7 +61,7 @@ BOX = (2, 22, 20, 10, 36, 34)
 def test_the_box_follows_the_object_in_both_directions(volume):
     steps = list(propagate(volume, [BOX], Threshold([])))
     assert sorted(s.z for s in steps) == list(range(2, 11))
-    # the margin of 3 px of the 256 frame is less than the two pixels of movement, so the tail is what remains
+    # the margin of 5 px of the 256 frame is less than the two pixels of movement, so the tail is what remains
     by_slice = {s.z: s.prediction.mask for s in steps}
     np.testing.assert_array_equal(by_slice[6], volume[6] > 50)
     for z in (5, 7):
@@ -212,8 +212,8 @@ class TestAnchors:
         track = Track({6: FLAT}, 5, 7, masks={6: corrected})
         steps = list(follow(volume, [track], Threshold([])))
         assert sorted(masks_of(steps)) == [5, 7]
-        # the corrected mask and 3 pixels of 256 around it
-        np.testing.assert_allclose(steps[0].prediction.box, (29.25, 19.25, 34.75, 29.75))
+        # the corrected mask and 5 pixels of 256 around it
+        np.testing.assert_allclose(steps[0].prediction.box, (28.75, 18.75, 35.25, 30.25))
 
     def test_correcting_one_slice_leaves_what_lies_beyond_the_next(self, volume):
         boxes = {2: square(2), 5: square(5), 9: square(9)}

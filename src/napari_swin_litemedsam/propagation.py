@@ -31,7 +31,7 @@ class Options:
     stops : rules that end objects without a range.
     """
 
-    margin: float = 3
+    margin: float = 5
     spacing: Sequence[float] | None = None
     margin_mm: float = 1
     every: int = 1

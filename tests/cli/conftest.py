@@ -9,7 +9,7 @@ from napari_swin_litemedsam.predictor import Prediction
 class BoxFiller:
     """A predictor whose masks are the boxes themselves."""
 
-    def __init__(self, model=None, backend="auto"):
+    def __init__(self, model=None, backend="auto", cache_bytes=0):
         self.images, self.windows = [], []
         self.backend = backend
 
