@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from importlib.metadata import version
@@ -30,6 +31,7 @@ from napari_swin_litemedsam.backends import bundled_weights, make_backend
 from napari_swin_litemedsam.backends.openvino import Layers, image_half, prompt_half
 from napari_swin_litemedsam.backends.probe import picture, prompts
 from napari_swin_litemedsam.backends.processor import threads
+from napari_swin_litemedsam.backends.torch_backend import TorchBackend
 from napari_swin_litemedsam.evaluation.metrics import dice
 from napari_swin_litemedsam.predictor import Predictor, load_model
 from napari_swin_litemedsam.propagation import segment_volume
@@ -262,8 +264,7 @@ def main():
     facts |= {name: version(name) for name in ("torch", "openvino", "numpy")} | {"python": platform.python_version()}
     facts |= {"weights": bundled_weights().name, "plain steps": args.plain_steps}
     result = {"facts": facts}
-    exact = make_backend(model.network, "torch")
-    exact.is_half = False
+    exact = TorchBackend(model.network, half=False)
 
     def measure(name, job):
         result[name] = job()
@@ -278,10 +279,9 @@ def main():
     measure("import", lambda: min(in_new_process(IMPORT)[0] for _ in range(3)))
     measure("rate", lambda: matrix_rate(clock))
     measure("curves", lambda: curves(clock, backend))
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"speed-{os.getpid()}"
-    folder.mkdir()
     volume = VOLUME.format(last=args.memory_slices)
-    measure("memory", lambda: in_new_process(volume, str(folder / "case.npz"), str(folder / "out"), args.backend)[0])
+    with tempfile.TemporaryDirectory() as folder:
+        measure("memory", lambda: in_new_process(volume, f"{folder}/case.npz", f"{folder}/out", args.backend)[0])
     if backend.name != "torch":
         measure("profile", lambda: profile(model, backend))
     if args.train:

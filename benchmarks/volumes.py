@@ -189,13 +189,13 @@ def main():
             if not found:
                 continue
             volumes, objects = volumes + 1, objects + len(found)
+            spacing = spacing_of(pair.image)
             backend.kept.clear()
             for name, run in rows():
                 results = [np.zeros(sample.labels.shape, bool) for _ in found]
                 backend.encodings, backend.waited, start = 0, 0.0, time.process_time()
-                for number, z, mask in run(
-                    sample.image, [box for _, box in found], Predictor(None, backend), spacing_of(pair.image)
-                ):
+                boxes = [box for _, box in found]
+                for number, z, mask in run(sample.image, boxes, Predictor(None, backend), spacing):
                     results[number][z] = mask
                 seconds[name] += time.process_time() - start - backend.waited + encoding * backend.encodings
                 encodings[name] += backend.encodings

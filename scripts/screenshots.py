@@ -3,7 +3,9 @@
 xvfb-run -a -s "-screen 0 1400x1000x24" python scripts/screenshots.py docs/images
 """
 
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +64,8 @@ def write(pixels: np.ndarray, path: Path) -> None:
 @contextmanager
 def opened(theme: str) -> Iterator[tuple[napari.Viewer, SwinLiteMedSAMWidget]]:
     """The sample volume with a box drawn and answered."""
+    # or the panel would offer what the tour before has left
+    os.environ["SWIN_LITEMEDSAM_DATA"] = tempfile.mkdtemp()
     viewer = napari.Viewer()
     try:
         viewer.theme = theme

@@ -96,10 +96,13 @@ def _key(model: Model) -> str:
         platform.machine(),
         platform.node(),
     ]
-    facts += [str(os.cpu_count()), os.environ.get("OMP_NUM_THREADS", "")]
-    for package in _PACKAGES:
-        try:
-            facts.append(version(package))
-        except PackageNotFoundError:
-            facts.append("")
+    facts += [str(os.cpu_count()), os.environ.get("OMP_NUM_THREADS", ""), *map(version_of, _PACKAGES)]
     return hashlib.sha256("|".join(facts).encode()).hexdigest()[:16]
+
+
+def version_of(package: str) -> str:
+    """Version of a package; empty if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -89,8 +89,7 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
             (*_ImageHalf(network)(image), *given),
             (*FEATURES, *PROMPTS),
             MASKS,
-            {name: {0: "prompts"} for name in (*PROMPTS, *MASKS)}
-            | {n: {0: "prompts", 1: "points"} for n in PROMPTS[:2]},
+            dynamic,
         ),
     }
     paths = []

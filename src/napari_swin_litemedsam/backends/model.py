@@ -114,8 +114,13 @@ class Model:
     @cached_property
     def digest(self) -> str:
         """Names the weights: a hash of the file."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of(self.path)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file of weights."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tensors_of(network: "SwinLiteMedSAM") -> Tensors:

@@ -85,7 +85,7 @@ def _track(item: BoxObject, route: Route, shape: Sequence[int], resume: bool) ->
 
 def boxes_of(item: BoxObject) -> dict[Plane, Box]:
     """All boxes of an object that can be carried to each other."""
-    return {plane: box for plane, box in {**item.anchors, item.plane: item.box}.items() if plane.joins(item.plane)}
+    return {plane: box for plane, box in item.boxes.items() if plane.joins(item.plane)}
 
 
 def ends_of(item: BoxObject) -> list[tuple[int, str]]:

@@ -74,7 +74,7 @@ class Editing(Results):
         """
         item = self.objects[id]
         with self.step("box on another slice", id):
-            anchors = {**item.anchors, item.plane: item.box}
+            anchors = item.boxes
             anchors.pop(plane, None)
             item.anchors = anchors
             item.points_edited = item.scribble_edited = False
@@ -95,8 +95,7 @@ class Editing(Results):
             anchors.pop(plane if plane in anchors else item.plane)
             item.anchors = anchors
             for other in between(item, plane):
-                item.carried.pop(other)
-                item.ends.pop(other, None)
+                item.stop_carrying(other)
 
     def remove(self, id: int) -> BoxObject:
         """Forget an object, and take it out of the result; return it."""

@@ -175,8 +175,8 @@ class Edits:
                     id = session.add_box(plane, box).id
                 kept.append((id, plane))
             for id, item in list(session.open_objects.items()):
-                gone = {item.plane, *item.anchors} - {plane for owner, plane in kept if owner == id}
-                if len(gone) == 1 + len(item.anchors):
+                gone = item.boxes.keys() - {plane for owner, plane in kept if owner == id}
+                if len(gone) == len(item.boxes):
                     session.remove(id)
                 else:
                     for plane in gone:

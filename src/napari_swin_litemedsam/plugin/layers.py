@@ -306,7 +306,7 @@ class SessionLayers:
         boxes = self.boxes
         if boxes is None:
             return
-        wanted = {item.id: {**item.anchors, item.plane: item.box} for item in self.session.open_objects.values()}
+        wanted = {item.id: item.boxes for item in self.session.open_objects.values()}
         stale = []
         for row, (id, shape) in enumerate(zip(boxes.features["object"].tolist(), boxes.data, strict=True)):
             own = wanted.get(id, {})
@@ -358,7 +358,7 @@ class SessionLayers:
         item = self.session.open_objects.get(id)
         wanted = {} if item is None else {p.position: p.rectangle(box) for p, box in item.carried.items()}
         if item is not None:
-            for plane in (item.plane, *item.anchors):
+            for plane in item.boxes:
                 wanted.pop(plane.position, None)
         if self.carried is None:
             if not wanted:

@@ -78,6 +78,11 @@ class BoxObject:
         return {plane.position: self.ious[plane] for plane in planes if plane.position is not None}
 
     @property
+    def boxes(self) -> dict[Plane, Box]:
+        """The current box and those on other planes."""
+        return {**self.anchors, self.plane: self.box}
+
+    @property
     def edited(self) -> bool:
         """Whether the user has changed points or scribble."""
         return self.points_edited or self.scribble_edited
@@ -115,6 +120,11 @@ class BoxObject:
         """Take the model's mask of a plane; the user's pixels stay."""
         self.answers[plane] = Patch.cut(mask)
         self.compose(plane)
+
+    def stop_carrying(self, plane: Plane) -> None:
+        """Let a plane be one that propagation has not come to; its mask stays."""
+        self.carried.pop(plane)
+        self.ends.pop(plane, None)
 
     def forget(self, plane: Plane) -> None:
         """Drop the model's mask of a plane; the user's pixels stay."""

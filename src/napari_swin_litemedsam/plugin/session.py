@@ -118,8 +118,7 @@ class Session(Editing):
             item.ious[request.plane], item.state = prediction.iou, State.DONE
             # what was carried from the old mask is to be done again, as far as the next box
             for plane in between(item, request.plane) if request.plane.axis is not None else ():
-                item.carried.pop(plane)
-                item.ends.pop(plane, None)
+                item.stop_carrying(plane)
         return item
 
     def fail(self, request: Request, message: str) -> BoxObject | None:
@@ -171,8 +170,7 @@ class Session(Editing):
                 self._propagation = self._propagation or self.history.record("propagate", {})
                 with self.consequence(self._propagation, item.id):
                     for other in again:
-                        item.carried.pop(other)
-                        item.ends.pop(other, None)
+                        item.stop_carrying(other)
         return steps, sum(track.count(len(volume)) for track in tracks)
 
     def accept_step(self, carried: Carried) -> BoxObject | None:

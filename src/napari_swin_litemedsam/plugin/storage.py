@@ -8,8 +8,6 @@ import zipfile
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
+from ..backends.choice import version_of
+from ..backends.model import digest_of
 from ..io.files import replacing
 from .objects import REMEMBERED, BoxObject, State, Window
 from .patches import HandEdit, Patch
@@ -109,7 +109,7 @@ def write(path: str | os.PathLike, saved: Saved) -> None:
     text = {
         "format": FORMAT,
         "saved": datetime.now().isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+        "versions": {"python": platform.python_version()} | {name: version_of(name) for name in _PACKAGES},
         "shape": saved.shape,
         "origin": asdict(saved.origin),
         "objects": objects,
@@ -159,7 +159,7 @@ def read(path: str | os.PathLike) -> Saved:
 @lru_cache(maxsize=8)
 def weights_of(checkpoint: Path) -> str:
     """Name and hash of a file of weights."""
-    return f"{checkpoint.name} sha256:{sha256(checkpoint.read_bytes()).hexdigest()}"
+    return f"{checkpoint.name} sha256:{digest_of(checkpoint)}"
 
 
 def _cropped(labels: NDArray) -> tuple[tuple[int, ...], NDArray]:
@@ -287,10 +287,3 @@ def _plane(plain: Any, shape: tuple[int, ...]) -> Plane:
 
 def _sides(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
