@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,8 +85,10 @@ class Writer(QObject):
         """Do a job after those that were submitted before."""
 
         def tell(future: "Future[None]") -> None:
-            if not self._closed:
-                self.done.emit(what, future.exception())
+            # napari may take its window, and this with it, away at any moment
+            with suppress(RuntimeError):
+                if not self._closed:
+                    self.done.emit(what, future.exception())
 
         self._pool.submit(job).add_done_callback(tell)
 
