@@ -64,8 +64,6 @@ def write(pixels: np.ndarray, path: Path) -> None:
 @contextmanager
 def opened(theme: str) -> Iterator[tuple[napari.Viewer, SwinLiteMedSAMWidget]]:
     """The sample volume with a box drawn and answered."""
-    # or the panel would offer what the tour before has left
-    os.environ["SWIN_LITEMEDSAM_DATA"] = tempfile.mkdtemp()
     viewer = napari.Viewer()
     try:
         viewer.theme = theme
@@ -160,6 +158,7 @@ def tour_of_the_panel(folder: Path) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images")
     target.mkdir(parents=True, exist_ok=True)
-    tour_of_a_picture(target)
-    tour_of_a_volume(target)
-    tour_of_the_panel(target)
+    for tour in (tour_of_a_picture, tour_of_a_volume, tour_of_the_panel):
+        # or the panel would offer what the tour before has left
+        os.environ["SWIN_LITEMEDSAM_DATA"] = tempfile.mkdtemp()
+        tour(target)
