@@ -5,7 +5,7 @@
 Both ways use the same weights and threads and run in turns in one process, the shortest of several runs counts. Long
 jobs of the plain way are a number of equal steps; `--plain-steps` of them are run and the time is multiplied. With one
 thread on a machine that others use too, `--clock cpu` counts the processor's time instead of the wall's. `--train` adds
-the throughput of training (`training.py`). Needs the extra ``train``; about ten minutes on two cores.
+the throughput of training (`training.py`). About ten minutes on two cores.
 """
 
 import argparse

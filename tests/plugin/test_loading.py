@@ -80,6 +80,19 @@ def test_finds_finished_trainings(tmp_path):
     assert finished_trainings(tmp_path / "unfinished") == []
 
 
+def test_a_training_without_validation_offers_its_last_weights(tmp_path):
+    for run, names in {"all": ("last", "best"), "blind": ("last",)}.items():
+        (tmp_path / run).mkdir()
+        for name in names:
+            (tmp_path / run / f"{name}.safetensors").touch()
+    found = finished_trainings(tmp_path)
+    assert {path.relative_to(tmp_path).as_posix() for path in found} == {
+        "all/best.safetensors",
+        "blind/last.safetensors",
+    }
+    assert {ModelChoice(path).name for path in found} == {"all", "blind"}
+
+
 def test_loading_leaves_triton_alone():
     # a new process, since this one may have imported it for other reasons
     code = """

