@@ -1,6 +1,8 @@
 """What the accuracy benchmarks share: the cases and their boxes, and tables of scores per modality."""
 
 import argparse
+import subprocess
+import sys
 import warnings
 from collections import defaultdict
 from pathlib import Path
@@ -84,6 +86,12 @@ def table(scores, columns, per_source=False):
 
 def _row(name, count, means, digits):
     return f"| {name} | {count} | " + " | ".join(f"{dsc:.{digits}f} / {nsd:.{digits}f}" for dsc, nsd in means) + " |"
+
+
+def in_new_process(code, *arguments):
+    """The numbers that a script prints last."""
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
+    return [float(x) for x in done.stdout.split("\n")[-2].split()]
 
 
 def finish(text, output):

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ import numpy as np
 import openvino as ov
 import plain
 import torch
+from _common import in_new_process
 from speed_report import write_report
 
 import training
@@ -220,12 +220,6 @@ def matrix_rate(clock, size=1024):
     """Float32 GFLOP a second of this machine's matrix product."""
     a = torch.rand(size, size)
     return 2 * size**3 / clock.seconds(lambda: a @ a, 8) / 1e9
-
-
-def in_new_process(code, *arguments):
-    """The numbers that a script prints last."""
-    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
-    return [float(x) for x in done.stdout.split("\n")[-2].split()]
 
 
 def machine():

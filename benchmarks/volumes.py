@@ -116,32 +116,6 @@ def ours(options, track=lambda track: track, spaced=False):
     return run
 
 
-def consistent(options):
-    """The mean of the probabilities of a pass outwards and of one back from the ends."""
-
-    def run(volume, boxes, predictor, spacing):
-        tracks = [Track.of_box(box) for box in boxes]
-        soft, masks = {}, {}
-        for step in follow(volume, tracks, predictor, key="volume", options=options):
-            soft[step.object, step.z], masks[step.object, step.z] = step.prediction.probability, step.prediction.mask
-        back, owners = [], []
-        for number, track in enumerate(tracks):
-            (start,) = track.boxes
-            for end in {track.first, track.last} - {start}:
-                if masks[number, end].any():
-                    box = dict.fromkeys([end], track.boxes[start])
-                    ends = {"first": min(start, end), "last": max(start, end)}
-                    back.append(replace(track, boxes=box, masks={end: masks[number, end]}, **ends))
-                    owners.append(number)
-        for step in follow(volume, back, predictor, key="volume", options=options):
-            key = owners[step.object], step.z
-            masks[key] = soft[key] + step.prediction.probability > 1
-        for (number, z), mask in masks.items():
-            yield number, z, mask
-
-    return run
-
-
 def unbounded(track):
     return replace(track, bounds=None)
 
@@ -159,7 +133,6 @@ def rows():
         yield f"default, margin {margin} mm a mm between slices", ours(Options(margin_mm=margin), spaced=True)
     for every in (2, 3, 4):
         yield f"default, every {every} slices", ours(Options(every=every))
-    yield "default, forth and back", consistent(Options())
 
 
 def spacing_of(path):

@@ -243,7 +243,9 @@ class _Walk:
         before = self._before(z, direction)
         if self.low <= z <= self.high or before is None or not before[1].any():
             return nearest
-        box = bounding_box(before[1]) + np.concatenate([-self._margins, self._margins])
+        # the margin begins at the pixels' edges: from their centres, boxes in coarse images would shrink slice by slice
+        reach = self._margins + 0.5
+        box = bounding_box(before[1]) + np.concatenate([-reach, reach])
         height, width = self.shape
         bounds = (0, 0, height - 1, width - 1) if self.track.bounds is None else self.track.bounds
         low, high = np.split(np.asarray(bounds, float), 2)

@@ -119,6 +119,17 @@ def test_every_second_slice(widget, settle, predictor):
 def test_switches_reach_the_propagation(widget):
     widget.panel.carry.one_part.setChecked(False)
     widget.panel.carry.filled.setChecked(False)
-    options = widget.panel.carry.options
+    options = widget.panel.carry.options()
     assert not options.one_part
     assert not options.filled
+
+
+def test_the_margin_can_follow_the_distance_of_slices(widget, settle):
+    widget._work.layers.image.scale = (6, 2, 3)
+    widget.panel.carry.by_spacing.setChecked(True)
+    propagate(widget, settle)
+    item = widget._work.session.objects[1]
+    mask = np.argwhere(item.masks[axial(3)].full())
+    (top, left), (bottom, right) = mask.min(axis=0), mask.max(axis=0)
+    # 6 apart are 3 rows and 2 columns, counted from the pixels' edges
+    np.testing.assert_allclose(item.carried[axial(4)], (top - 3.5, left - 2.5, bottom + 3.5, right + 2.5))

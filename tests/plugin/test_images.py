@@ -8,6 +8,7 @@ from napari_swin_litemedsam.plugin.images import (
     pixels_of,
     plane_in_view,
     show_plane,
+    spacing_around,
     spatial_shape,
     window_of,
 )
@@ -40,6 +41,20 @@ def test_geometry_holds_whatever_places_a_layer():
     other = Image(np.zeros((4, 5)), **geometry_of(image))
     np.testing.assert_allclose(other.data_to_world((1, 2)), image.data_to_world((1, 2)))
     assert other.units == image.units
+
+
+class TestSpacing:
+    def test_begins_with_the_axis_that_boxes_are_carried_along(self):
+        image = Image(np.zeros((6, 8, 9)), scale=(5, 2, 3), units=("mm",) * 3)
+        np.testing.assert_allclose(spacing_around(image, Plane((None, 3, None), axis=1)), (2, 5, 3))
+
+    def test_is_in_one_unit(self):
+        image = Image(np.zeros((6, 8, 9)), scale=(5, 2, 3), units=("um", "mm", "mm"))
+        np.testing.assert_allclose(spacing_around(image, Plane((3, None, None), axis=0)), (0.005, 2, 3))
+
+    def test_time_has_none(self):
+        image = Image(np.zeros((6, 8, 9)), units=("s", "mm", "mm"))
+        assert spacing_around(image, Plane((3, None, None), axis=0)) is None
 
 
 class TestWindow:

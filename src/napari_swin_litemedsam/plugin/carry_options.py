@@ -1,5 +1,7 @@
 """How boxes are carried through a volume, as the user chooses it in the panel."""
 
+from collections.abc import Sequence
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QVBoxLayout, QWidget
 
@@ -36,9 +38,20 @@ class CarryOptions(QWidget):
         explain(self.one_part, "Drop parts of a mask that do not touch the object on the slice before.")
         self.filled = QCheckBox("Fill holes")
         explain(self.filled, "Fill what the mask of a slice encloses.")
+        self.by_spacing = QCheckBox("Margin as wide as slices are apart")
+        explain(
+            self.by_spacing,
+            f"The next slice's box is larger than the mask by the distance between slices, as the image's scale tells "
+            f"it, instead of by {Options.margin:g} pixels of the 256 that the model sees.",
+        )
         self.more = Section(
             "Options",
-            column(row(QLabel("Model on every"), self.every, QLabel("slices")), self.one_part, self.filled),
+            column(
+                row(QLabel("Model on every"), self.every, QLabel("slices")),
+                self.one_part,
+                self.filled,
+                self.by_spacing,
+            ),
         )
         self.every.setValue(Options.every)
         self.one_part.setChecked(Options.one_part)
@@ -64,7 +77,11 @@ class CarryOptions(QWidget):
     def reach(self, reach: Reach) -> None:
         self.reaches.setCurrentIndex(list(Reach).index(reach))
 
-    @property
-    def options(self) -> Options:
-        """For the propagation."""
-        return Options(every=self.every.value(), one_part=self.one_part.isChecked(), filled=self.filled.isChecked())
+    def options(self, spacing: Sequence[float] | None = None) -> Options:
+        """For the propagation through an image with this distance of slices, rows and columns."""
+        return Options(
+            every=self.every.value(),
+            one_part=self.one_part.isChecked(),
+            filled=self.filled.isChecked(),
+            spacing=spacing if self.by_spacing.isChecked() else None,
+        )

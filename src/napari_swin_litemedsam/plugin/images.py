@@ -98,3 +98,13 @@ def spacing_of(image: "napari.layers.Image") -> NDArray[np.float64]:
     """Distance in the world between neighbouring pixels, along each axis of an image."""
     matrix, _ = linear_map(image.data_to_world, image.ndim)
     return np.linalg.norm(matrix, axis=0)
+
+
+def spacing_around(image: "napari.layers.Image", plane: Plane) -> tuple[float, ...] | None:
+    """Distance of a plane to its neighbours, of its rows and of its columns; None where the neighbours are of time."""
+    assert plane.axis is not None, "an image without depth has one plane"
+    axes = plane.axis, *plane.spans
+    depth, rows, _ = (image.units[axis] for axis in axes)
+    if not depth.is_compatible_with(rows):
+        return None
+    return tuple(float((spacing_of(image)[axis] * image.units[axis]).to(rows).m) for axis in axes)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QMessageBox
 from ..preprocessing import percentile_window
 from .actions import TOOLS
 from .carrying import Reach, Route
-from .images import pixels_of, show_plane, spacing_of
+from .images import pixels_of, show_plane, spacing_around, spacing_of
 from .messages import Messages
 from .panel import Panel
 from .review_section import NSD_TOLERANCE
@@ -289,7 +289,8 @@ class Intents:
         if work is None or plane is None or plane.axis is None:
             self._messages.warn("Only volumes have slices to carry boxes through.")
             return
-        route = Route(plane, first, last, self.panel.carry.reach, self.panel.carry.options)
+        options = self.panel.carry.options(spacing_around(work.layers.image, plane))
+        route = Route(plane, first, last, self.panel.carry.reach, options)
         inside = route.objects(work.session.open_objects.values())
         outside = ", ".join(str(item.id) for item in work.session.open_objects.values() if item not in inside)
         if route.reach is Reach.BOXES:
