@@ -212,8 +212,8 @@ class TestAnchors:
         track = Track({6: FLAT}, 5, 7, masks={6: corrected})
         steps = list(follow(volume, [track], Threshold([])))
         assert sorted(masks_of(steps)) == [5, 7]
-        # the corrected mask with whole pixels, and 5 pixels of 256 around it
-        np.testing.assert_allclose(steps[0].prediction.box, (28.25, 18.25, 35.75, 30.75))
+        # the corrected mask and 5 pixels of 256 around it
+        np.testing.assert_allclose(steps[0].prediction.box, (28.75, 18.75, 35.25, 30.25))
 
     def test_correcting_one_slice_leaves_what_lies_beyond_the_next(self, volume):
         boxes = {2: square(2), 5: square(5), 9: square(9)}
@@ -276,7 +276,12 @@ class TestOptions:
     def test_the_margin_is_in_millimetres_when_the_spacing_is_known(self, volume):
         options = Options(spacing=(4, 1, 2), margin_mm=0.5)
         steps = list(follow(volume, [Track({6: FLAT}, 6, 7)], Threshold([]), options=options))
-        np.testing.assert_allclose(steps[1].prediction.box, (19.5, 18.5, 38.5, 35.5))
+        np.testing.assert_allclose(steps[1].prediction.box, (20, 19, 38, 35))
+
+    @pytest.mark.parametrize("margins", [{"margin": 0}, {"margin": 1}, {"margin_mm": 0.1, "spacing": (1, 1, 1)}])
+    def test_a_box_never_cuts_through_pixels_of_the_mask(self, volume, margins):
+        steps = list(follow(volume, [Track({6: FLAT}, 6, 7)], Threshold([]), options=Options(**margins)))
+        np.testing.assert_allclose(steps[1].prediction.box, (21.5, 19.5, 36.5, 34.5))
 
     @pytest.mark.parametrize("spacing", [(1, 1), (1, 0, 1), (1, -1, 1)])
     def test_a_spacing_that_cannot_be_is_refused(self, spacing):
@@ -304,7 +309,7 @@ class TestOptions:
             np.testing.assert_array_equal(step.prediction.box, FLAT)
 
     def test_limits_can_be_chosen(self, volume):
-        volume[7, 10:27, 20:35] = 0
+        volume[7, 10:24, 20:35] = 0
         volume[7, :, 36:] = 100
         strict = Options(stops=StopRules(smallest=0.99))
         steps = list(follow(volume, [Track({6: square(6)})], Threshold([]), options=strict))

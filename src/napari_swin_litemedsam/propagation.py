@@ -22,7 +22,8 @@ __all__ = ["Options", "Step", "Stop", "Track", "count_steps", "follow", "label_d
 class Options:
     """How objects are carried from slice to slice.
 
-    margin : pixels of the 256 frame by which the next slice's box is larger than the mask;
+    margin : pixels of the 256 frame from the centres of the mask's outermost pixels to the next slice's box, which
+        holds them whole in any case;
     spacing : (z, y, x) of the volume in mm; with it `margin_mm` counts instead of `margin`;
     margin_mm : margin for each mm between slices;
     every : the model runs on every k-th slice, the masks in between are interpolated;
@@ -243,8 +244,8 @@ class _Walk:
         before = self._before(z, direction)
         if self.low <= z <= self.high or before is None or not before[1].any():
             return nearest
-        # the margin begins at the pixels' edges: from their centres, boxes in coarse images would shrink slice by slice
-        reach = self._margins + 0.5
+        # a box that cut through the mask's outermost pixels would make masks in coarse images shrink slice by slice
+        reach = np.maximum(self._margins, 0.5)
         box = bounding_box(before[1]) + np.concatenate([-reach, reach])
         height, width = self.shape
         bounds = (0, 0, height - 1, width - 1) if self.track.bounds is None else self.track.bounds

@@ -131,5 +131,5 @@ def test_the_margin_can_follow_the_distance_of_slices(widget, settle):
     item = widget._work.session.objects[1]
     mask = np.argwhere(item.masks[axial(3)].full())
     (top, left), (bottom, right) = mask.min(axis=0), mask.max(axis=0)
-    # 6 apart are 3 rows and 2 columns, counted from the pixels' edges
-    np.testing.assert_allclose(item.carried[axial(4)], (top - 3.5, left - 2.5, bottom + 3.5, right + 2.5))
+    # 6 apart are 3 rows and 2 columns
+    np.testing.assert_allclose(item.carried[axial(4)], (top - 3, left - 2, bottom + 3, right + 2))
