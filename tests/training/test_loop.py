@@ -153,9 +153,29 @@ def test_training_lowers_the_loss(samples, tmp_path, monkeypatch):
         return float(sum(stage2_loss(model, batch).values()))
 
     before = loss_of(model)
-    trained = fit(model, samples[:1], tmp_path, settings(steps=4, rate=3e-4, ema=0))
-    print("LOSS", before, loss_of(trained.train()))
+    trained = fit(model, samples[:1], tmp_path, settings(steps=4, rate=3e-4, ema=0, fixed_norm=False))
     assert loss_of(trained.train()) < 0.95 * before
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_statistics_of_the_images_are_kept_or_taken_anew(samples, tmp_path, fixed):
+    trained = fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1, fixed_norm=fixed))
+    statistics = trained.state_dict()["image_encoder.patch_embed.0.norm.running_mean"]
+    assert bool((statistics == 0).all()) == fixed
+
+
+def test_the_distance_from_a_teacher_counts_by_its_weight(samples):
+    batch = draw_batch(samples, source_weights(samples), 1, 2, 64, [0])
+    model = SwinLiteMedSAM().eval()
+
+    def teacher(image):
+        embedding, skips = model.image_encoder(image)
+        return [skips[0] + skips[0].std(), None, None, None, embedding]
+
+    losses = stage2_loss(model, batch, teacher, 3.0)
+    # one map of two is one standard deviation away
+    assert float(losses["distillation"].detach()) == pytest.approx(1.5, rel=1e-2)
+    assert losses.keys() - stage2_loss(model, batch).keys() == {"distillation"}
 
 
 def test_the_best_checkpoint_is_that_of_the_highest_score(samples, tmp_path):

@@ -52,6 +52,13 @@ def add_parser(subparsers: Any) -> None:
     add_common(train)
     train.add_argument("--prompts", type=int, default=6, help="prompts an image, even (default: %(default)s)")
     train.add_argument("--size", type=int, default=256, help="input side, a multiple of 64 (default: %(default)s)")
+    train.add_argument(
+        "--distill",
+        type=float,
+        default=0,
+        metavar="WEIGHT",
+        help="keep to LiteMedSAM's features beside the labels, with this weight (default: %(default)s)",
+    )
     train.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
     train.add_argument("--val", type=Path, help="folder to validate on; by default a tenth of the images is held out")
     train.add_argument(
@@ -81,6 +88,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--size must be a multiple of 64, not {args.size}")
     if args.prompts % 2 or args.prompts <= 0:
         raise ValueError(f"--prompts must be even, not {args.prompts}")
+    if args.distill < 0:
+        raise ValueError(f"--distill must not be negative, not {args.distill}")
+    if args.distill and args.size != 256:
+        raise ValueError("--distill needs --size 256, the only one that its teacher knows")
     import torch
 
     from ..backends.torch_backend import has_fast_bf16
@@ -114,6 +125,8 @@ def run(args: argparse.Namespace) -> int:
         schedule=args.schedule,
         warm_up=args.warm_up,
         ema=args.ema,
+        distill=args.distill,
+        fixed_norm=args.init != "random",
         bf16=(args.device != "cpu" or has_fast_bf16()) if args.bf16 is None else args.bf16,
         seed=args.seed,
         save_minutes=args.save_minutes,

