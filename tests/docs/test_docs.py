@@ -70,7 +70,7 @@ def commands():
                     yield pytest.param(line, id=f"{page.stem}: {line[:50]}")
 
 
-@pytest.mark.parametrize("line", commands())
+@pytest.mark.parametrize("line", list(commands()))
 def test_commands_on_pages_are_understood(line):
     args = build_parser().parse_args(shlex.split(line, comments=True)[1:])
     assert callable(args.run)
@@ -91,17 +91,37 @@ def test_links_between_pages_lead_somewhere():
     assert broken == []
 
 
-def test_the_site_builds_without_warnings(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built with warnings as errors."""
     pytest.importorskip("mkdocstrings")
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "surface_dice" in (tmp_path / "reference" / "api" / "index.html").read_text(encoding="utf-8")
+    return folder
 
 
-def test_the_figure_of_the_model_is_the_model():
-    draw = runpy.run_path(str(ROOT / "scripts" / "draw_model.py"))["draw"]
-    assert (DOCS / "images" / "model.svg").read_text(encoding="utf-8") == draw(), "run scripts/draw_model.py"
+def test_the_site_has_the_reference_of_the_code(site):
+    assert "surface_dice" in (site / "reference" / "api.html").read_text(encoding="utf-8")
+
+
+def test_the_site_needs_no_network(site):
+    pages = {page: page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
+    assert len(pages) >= len(PAGES)
+    loading = r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\S*//|<link\b(?=[^>]*stylesheet)[^>]*\bhref=\S*//"
+    assert [page.name for page, text in pages.items() if re.search(loading, text)] == []
+    # what would make the theme fetch mermaid
+    assert [page.name for page, text in pages.items() if 'class="mermaid"' in text] == []
+    # what the search of a site on the disk takes
+    assert (site / "assets" / "iframe-worker.js").is_file()
+    assert (site / "search" / "search_index.js").is_file()
+
+
+@pytest.mark.parametrize("name", ["model", "flow"])
+def test_figures_of_the_code_are_the_code(name):
+    draw = runpy.run_path(str(ROOT / "scripts" / "draw_figures.py"))[name]
+    assert (DOCS / "images" / f"{name}.svg").read_text(encoding="utf-8") == draw(), "run scripts/draw_figures.py"
 
 
 def test_the_reference_of_commands_names_every_option():

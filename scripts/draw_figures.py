@@ -1,19 +1,21 @@
-"""Draw the network as docs/images/model.svg; every size in the figure is read off the network itself.
+"""Draw the figures of the documentation into docs/images; sizes and names in them are read off the code itself.
 
-python scripts/draw_model.py [FILE]
+python scripts/draw_figures.py
 """
 
-import sys
 from html import escape
 from pathlib import Path
 
 import torch
 
+from napari_swin_litemedsam import prompts as prompt_strategies
+from napari_swin_litemedsam.backends import Backend
 from napari_swin_litemedsam.model import SwinLiteMedSAM
-from napari_swin_litemedsam.preprocessing import FRAME_SIZE
+from napari_swin_litemedsam.preprocessing import FRAME_SIZE, Frame
+from napari_swin_litemedsam.propagation import Options
 
 IMAGE, PROMPT, MASK = "#4477aa", "#228833", "#aa3377"
-TARGET = Path(__file__).parents[1] / "docs" / "images" / "model.svg"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
 def shapes_of(network: SwinLiteMedSAM) -> dict[str, str]:
@@ -66,8 +68,8 @@ def _arrow(*points: tuple[float, float]) -> str:
     return f'<path d="M{path}" fill="none" stroke="#555" stroke-width="1.5" marker-end="url(#head)"/>'
 
 
-def draw() -> str:
-    """The figure as SVG text."""
+def model() -> str:
+    """The network, as SVG text."""
     network = SwinLiteMedSAM().eval()
     shapes = shapes_of(network)
     encoder, prompts, decoder = network.image_encoder, network.prompt_encoder, network.mask_decoder
@@ -115,16 +117,62 @@ def draw() -> str:
         _words(820, 390, "in all", 12),
         _words(820, 408, millions(network), 12, "#222", "bold"),
     ]
+    return _figure(712, "The network: image encoder, prompt encoder and mask decoder", parts)
+
+
+def flow() -> str:
+    """The data flow from pixels and boxes to masks, as SVG text."""
+
+    def name(function) -> str:
+        return function.__qualname__
+
+    strategies = prompt_strategies.inference_points, prompt_strategies.inference_scribble
+    parts = [
+        _part(20, 20, 160, ["image", "pixels and window"], IMAGE),
+        _part(305, 20, 180, ["input", f"3 × {FRAME_SIZE} × {FRAME_SIZE}"], IMAGE),
+        _part(640, 20, 190, ["features of the image", "made once a slice, kept"], IMAGE),
+        _arrow((180, 47), (303, 47)),
+        _words(242, 38, name(Frame.input), 12),
+        _arrow((485, 47), (638, 47)),
+        _words(562, 38, name(Backend.encode), 12),
+        _arrow((735, 74), (735, 188)),
+        _words(790, 132, name(Backend.decode), 12),
+        # prompts
+        _part(20, 190, 160, ["box", "in image pixels"], PROMPT),
+        _part(305, 190, 180, ["points, scribble", "in image pixels"], PROMPT),
+        _arrow((180, 217), (303, 217)),
+        *(_words(242, 190 + 16 * i, strategy.__name__, 12) for i, strategy in enumerate(strategies)),
+        _words(395, 132, "the user's edits", 13, PROMPT, "bold"),
+        _arrow((395, 140), (395, 188)),
+        _arrow((485, 217), (638, 217)),
+        _words(562, 190, name(Frame.to_frame), 12),
+        _words(562, 206, name(Frame.mask_to_frame), 12),
+        _arrow((140, 244), (140, 290), (680, 290), (680, 246)),
+        _words(400, 282, name(Frame.box_to_frame), 12),
+        # masks
+        _part(640, 190, 190, ["logits, predicted IoU", f"{FRAME_SIZE} × {FRAME_SIZE}"], MASK),
+        _arrow((735, 244), (735, 348)),
+        _words(805, 320, name(Frame.logits_to_image), 12),
+        _part(640, 350, 190, ["mask", "in image pixels"], MASK),
+        _arrow((640, 377), (60, 377), (60, 246)),
+        _words(350, 368, f"propagation: the mask's bounds and {Options.margin:g} px of the frame are the next box", 12),
+        _arrow((735, 404), (735, 438)),
+        _words(735, 456, "Labels layer, files, scores", 13, "#222", "bold"),
+    ]
+    return _figure(470, "From pixels and boxes to masks", parts)
+
+
+def _figure(height: int, label: str, parts: list[str]) -> str:
     return (
-        '<svg viewBox="0 0 910 712" xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" role="img" '
-        'aria-label="The network: image encoder, prompt encoder and mask decoder">'
+        f'<svg viewBox="0 0 910 {height}" xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" role="img" '
+        f'aria-label="{escape(label)}">'
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 L8 4 L0 8 z" fill="#555"/></marker></defs><rect width="910" height="712" fill="#fff"/>'
+        f'<path d="M0 0 L8 4 L0 8 z" fill="#555"/></marker></defs><rect width="910" height="{height}" fill="#fff"/>'
         + "\n".join(parts)
         + "</svg>\n"
     )
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
-    target.write_text(draw(), encoding="utf-8")
+    for figure in (model, flow):
+        (IMAGES / f"{figure.__name__}.svg").write_text(figure(), encoding="utf-8")
