@@ -9,6 +9,7 @@ MANIFEST = PluginManifest.from_distribution("napari-swin-litemedsam")
 def test_is_valid_and_its_functions_exist():
     MANIFEST.validate_imports()
     assert MANIFEST.display_name == "Swin-LiteMedSAM"
+    assert MANIFEST.categories[0] == "Segmentation"
 
 
 def test_contributes_what_it_promises():
