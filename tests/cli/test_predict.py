@@ -205,3 +205,29 @@ def test_the_network_segments_from_file_to_file(save, command, tmp_path, checkpo
             expected[predictor.predict((y0, x0, y1, x1)).mask] = number
         assert (written == expected).mean() > 0.999
         assert 0.1 < (expected > 0).mean() < 0.9, "a mask that covers all or nothing would test nothing"
+
+
+def test_times_stand_beside_the_labels_and_in_the_report(save, command, without_network, tmp_path):
+    labels = np.zeros((40, 60), np.uint8)
+    labels[5:10, 2:13] = 1
+    for name in ("CT_1", "CT_2"):
+        truth = save(f"{name}.npz", imgs=grey(), boxes=[[2, 5, 12, 9]], gts=labels).parent
+    assert command("predict", truth / "CT_1.npz", "-o", tmp_path / "out", "--times")[0] == 0
+    assert command("predict", truth, "-o", tmp_path / "out", "--times")[0] == 0
+    assert [line.split(",")[0] for line in (tmp_path / "out/times.csv").read_text().splitlines()] == [
+        "case",
+        "CT_1",
+        "CT_2",
+    ]
+    assert command("evaluate", tmp_path / "out", truth, "--html", tmp_path / "report.html")[0] == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "<td>CT</td><td>2</td>" in page[page.index("Running time") :]
+
+
+def test_damaged_times_are_told_before_anything_is_done(save, command, without_network, tmp_path):
+    path = save("a.npz", imgs=grey(), boxes=[[2, 5, 12, 9]])
+    (tmp_path / "times.csv").write_text("what?")
+    code, out, err = command("predict", path, "-o", tmp_path / "a.npz", "--times")
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "times.csv" in err[0]
+    assert not (tmp_path / "a.npz").exists()

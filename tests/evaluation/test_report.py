@@ -6,6 +6,7 @@ import pytest
 
 from napari_swin_litemedsam.evaluation.cases import find_labels, score_files
 from napari_swin_litemedsam.evaluation.report import WORST, write_report
+from napari_swin_litemedsam.io.times import write_times
 
 
 @pytest.fixture
@@ -67,6 +68,29 @@ def test_a_comparison_tells_both_and_their_difference(report):
     )
     assert better == [("6", "1")], "all but the missing case"
     assert "<li>CT_03: CT_03: prediction missing</li>" in page
+
+
+def times_in(page):
+    table = page[page.index("Running time") :]
+    rows = re.findall(r"<tr>(.*?)</tr>", table[table.index("<tbody>") : table.index("</tbody>")])
+    return [re.findall("<td>(.*?)</td>", row) for row in rows]
+
+
+def test_running_times_are_told_per_modality_with_the_slowest_case(report, tmp_path):
+    assert "Running time" not in report("ours")
+    write_times(tmp_path / "ours", {"CT_01": 1, "CT_05": 3, "MR_00": 0.5})
+    assert times_in(report("ours")) == [
+        ["CT", "2", "2.00", "CT_05", "60 &times; 80", "1", "3.00"],
+        ["MR", "1", "0.50", "MR_00", "60 &times; 80", "1", "0.50"],
+    ]
+
+
+def test_running_times_of_two_predictions_are_of_the_same_cases(report, tmp_path):
+    write_times(tmp_path / "ours", {"CT_01": 1, "CT_05": 3, "MR_00": 0.5})
+    write_times(tmp_path / "theirs", {"CT_01": 8, "CT_07": 9})
+    assert times_in(report("ours", "theirs")) == [
+        ["CT", "1", "1.00", "8.00", "CT_01", "60 &times; 80", "1", "1.00", "8.00"]
+    ]
 
 
 def test_images_may_lie_elsewhere_or_nowhere(report):

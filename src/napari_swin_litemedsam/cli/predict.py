@@ -14,6 +14,8 @@ from tqdm import tqdm
 from ..geometry import Scan
 from ..io import write_labels
 from ..io.boxes import segments_of
+from ..io.segments import stem_of
+from ..io.times import read_times, write_times
 from ._jobs import Job, find_jobs
 from ._model import add_model_options, load_predictor
 from ._segment import Window, segment, write_overlay
@@ -59,6 +61,9 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     )
     add_model_options(parser)
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="also write PNG pictures with contours there")
+    parser.add_argument(
+        "--times", action="store_true", help="also write the seconds of each case, times.csv beside the labels"
+    )
     parser.set_defaults(run=run)
 
 
@@ -66,12 +71,19 @@ def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 1 if some of them failed, 130 if interrupted."""
     _check(args)
     jobs = find_jobs(args.inputs, args.output, args.boxes)
+    if args.times:
+        # damaged ones are told before anything is calculated
+        for folder in {job.target.parent for job in jobs}:
+            read_times(folder)
     predictor = load_predictor(args)
     failed = done = 0
     for job in jobs:
         start = time.perf_counter()
         try:
             count = _do(job, args, predictor)
+            seconds = time.perf_counter() - start
+            if args.times:
+                write_times(job.target.parent, {stem_of(job.target): seconds})
         except (ValueError, OSError) as error:
             failed += 1
             told = " ".join(str(error).split())
@@ -82,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"interrupted; {done} of {len(jobs)} cases are done", file=sys.stderr)
             return 130
         done += 1
-        print(f"{job.name}: {count} objects, {time.perf_counter() - start:.2f} s", flush=True)
+        print(f"{job.name}: {count} objects, {seconds:.2f} s", flush=True)
     if failed:
         print(f"{failed} of {len(jobs)} cases failed", file=sys.stderr)
     return 1 if failed else 0

@@ -1,6 +1,5 @@
 """One HTML file that shows how good predictions are: tables, charts, and the worst cases as pictures."""
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -11,7 +10,8 @@ from .cases import CaseError, counterpart, read_image, read_prediction, read_tru
 from .charts import box_plots, scatter
 from .pictures import PREDICTIONS, TRUTH, picture
 from .scores import ObjectScore
-from .statistics import Interval, case_means, compare, summarise
+from .statistics import case_means
+from .tables import comparison_table, score_table, time_table
 
 WORST = 12
 _STYLE = """
@@ -58,14 +58,16 @@ def write_report(
         "<h1>Evaluation</h1>",
         _introduction(predictions, scores[0], tolerance),
         "<h2>Scores per modality</h2>",
-        _score_table(scores, names),
+        score_table(scores, names),
     ]
     if len(scores) > 1:
-        parts += [f"<h2>Difference: {escape(names[0])} minus {escape(names[1])}</h2>", _comparison_table(scores)]
+        parts += [f"<h2>Difference: {escape(names[0])} minus {escape(names[1])}</h2>", comparison_table(scores)]
     failed = {s.case: s.note for s in scores[0] if s.note}
     if failed:
         parts += ["<h2>Cases without a usable prediction</h2>", "<ul>"]
         parts += [f"<li>{escape(case)}: {escape(note)}</li>" for case, note in failed.items()] + ["</ul>"]
+    if times := time_table(truths, predictions, scores[0], names):
+        parts += ["<h2>Running time in seconds</h2>", times]
     parts += [
         "<h2>DSC of the objects per modality</h2>",
         _boxes(scores, names),
@@ -105,58 +107,6 @@ def _introduction(predictions: Sequence[Path], scores: Sequence[ObjectScore], to
 def _names(predictions: Sequence[Path]) -> list[str]:
     names = [path.name or str(path) for path in predictions]
     return names if len(set(names)) == len(names) else [str(path) for path in predictions]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Rows of HTML cells; the mean's row is set off."""
-    lines = [f"<tr{' class=mean' if row[0] == 'mean' else ''}>" + "".join(f"<td>{c}</td>" for c in row) for row in rows]
-    return (
-        "<table><thead><tr>"
-        + "".join(f"<th>{c}</th>" for c in head)
-        + "</tr></thead><tbody>"
-        + "\n".join(lines)
-        + "</tbody></table>"
-    )
-
-
-def _per_cent(value: float, interval: Interval, sign: str = "") -> str:
-    low, high = (format(100 * end, f"{sign}.1f") for end in interval)
-    bracket = f'<span class="interval">[{low}, {high}]</span>' if math.isfinite(interval[0]) else ""
-    return format(100 * value, f"{sign}.2f") + bracket
-
-
-def _score_table(scores: Sequence[Sequence[ObjectScore]], names: Sequence[str]) -> str:
-    summaries = [summarise(group) for group in scores]
-    head = ["Modality", "cases", "objects"]
-    for name in names:
-        prefix = f"{escape(name)}<br>" if len(names) > 1 else ""
-        head += [f"{prefix}DSC", f"{prefix}NSD", f"{prefix}HD95"]
-    rows = []
-    for same in zip(*summaries, strict=True):
-        row = [same[0].modality, str(same[0].cases), str(same[0].objects)]
-        for s in same:
-            distance = f"{s.hd95:.2f}" if math.isfinite(s.hd95) else ""
-            row += [_per_cent(s.dsc, s.dsc_interval), _per_cent(s.nsd, s.nsd_interval), distance]
-        rows.append(row)
-    return _table(head, rows)
-
-
-def _comparison_table(scores: Sequence[Sequence[ObjectScore]]) -> str:
-    head = ["Modality", "cases", "DSC", "NSD", "better", "worse", "p"]
-    note = "Paired by case; better and worse count cases by DSC; p: Wilcoxon's signed-rank test of DSC."
-    rows = [
-        [
-            c.modality,
-            str(c.cases),
-            _per_cent(c.dsc, c.dsc_interval, "+"),
-            _per_cent(c.nsd, c.nsd_interval, "+"),
-            str(c.better),
-            str(c.worse),
-            f"{c.p:.3f}" if c.p >= 0.001 else "&lt; 0.001",
-        ]
-        for c in compare(scores[0], scores[1])
-    ]
-    return _table(head, rows) + f"<p><small>{note}</small></p>"
 
 
 def _boxes(scores: Sequence[Sequence[ObjectScore]], names: Sequence[str]) -> str:

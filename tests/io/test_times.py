@@ -1,0 +1,39 @@
+import pytest
+
+from napari_swin_litemedsam.io import CaseError
+from napari_swin_litemedsam.io.times import NAME, read_times, write_times
+
+
+def test_times_are_added_to_those_that_are_there(tmp_path):
+    folder = tmp_path / "labels"
+    write_times(folder, {"b": 2, "a,1": 1.23456})
+    write_times(folder, {"b": 3, "c": 4})
+    assert read_times(folder) == {"a,1": 1.235, "b": 3, "c": 4}
+    assert [path.name for path in folder.iterdir()] == [NAME]
+
+
+def test_no_file_means_no_times(tmp_path):
+    assert read_times(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "case,time\na,1\n",
+        "case,seconds\na,soon\n",
+        "case,seconds\na,nan\n",
+        "case,seconds\na,-1\n",
+        "case,seconds\na\n",
+    ],
+)
+def test_damaged_times_are_told_and_kept(tmp_path, text):
+    (tmp_path / NAME).write_text(text)
+    with pytest.raises(CaseError, match=NAME):
+        write_times(tmp_path, {"b": 1})
+    assert (tmp_path / NAME).read_text() == text
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path):
+    (tmp_path / NAME).write_bytes(b"case,seconds\n\xff\xfe,1\n")
+    with pytest.raises(CaseError, match=NAME):
+        read_times(tmp_path)
