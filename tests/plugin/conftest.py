@@ -13,11 +13,16 @@ from napari.utils.interactions import mouse_move_callbacks, mouse_press_callback
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QThreadPool
 
+from napari_swin_litemedsam.plugin.layers import SessionLayers
+from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import Plane
+from napari_swin_litemedsam.plugin.showing import show
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
 from napari_swin_litemedsam.predictor import Prediction, clip_box
 
+BOX = (10, 20, 30, 50)
 FLAT = Plane((None, None))  # of an image without depth
+SECOND = Plane((1, None, None), axis=0)  # slice of a volume
 
 
 def axial(z):
@@ -121,13 +126,62 @@ def open_widget(request, viewer, predictor, qtbot):
 
 
 @pytest.fixture
-def draw():
-    """Add a box to a widget's layer of boxes."""
+def model():
+    """What a viewer without a window is."""
+    return ViewerModel()
 
-    def do(widget, box, plane=FLAT):
-        widget._work.layers.boxes.add_rectangles(plane.rectangle(box))
+
+@pytest.fixture
+def make(model, predictor):
+    """Make the layers of an image, which show its session."""
+
+    def do(shape=(4, 20, 30), rgb=False, **geometry):
+        image = model.add_image(np.zeros(shape), name="scan", rgb=rgb, **geometry)
+        layers = SessionLayers(model, image, LazyPredictor(lambda: predictor))
+        layers.session.changed.connect(lambda change: show(layers, change))
+        return layers
 
     return do
+
+
+def run_on(layers, plane=SECOND, box=(2.0, 3.0, 9.0, 12.0)):
+    """Make an object with an answer, and the layers that show it."""
+    session = layers.session
+    item = session.add_box(plane, box)
+    layers.ensure()
+    request = session.next_request(None)
+    session.accept(request, session.compute(request))
+    return item
+
+
+@pytest.fixture
+def picture(viewer):
+    return viewer.add_image(np.random.default_rng(0).random((48, 64)), name="picture")
+
+
+@pytest.fixture
+def volume(viewer):
+    layer = viewer.add_image(np.random.default_rng(0).random((6, 48, 64)), name="scan", scale=(3, 0.5, 0.5))
+    viewer.dims.set_point(0, 3 * 2)
+    return layer
+
+
+def filled(box, shape=(48, 64)):
+    mask = np.zeros(shape, bool)
+    y0, x0, y1, x1 = box
+    mask[y0 : y1 + 1, x0 : x1 + 1] = True
+    return mask
+
+
+def draw_box(widget, box=BOX, plane=FLAT):
+    """Add a box to a widget's layer of boxes."""
+    widget._work.layers.boxes.add_rectangles(plane.rectangle(box))
+
+
+@pytest.fixture
+def draw():
+    """Add a box to a widget's layer of boxes: `draw_box`."""
+    return draw_box
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.plugin.carrying import Reach, Route, ends_of
+from napari_swin_litemedsam.plugin.carrying import Reach, Route, boxes_of, ends_of
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import Plane
 from napari_swin_litemedsam.plugin.session import Session
@@ -153,6 +153,46 @@ class TestAnchors:
         assert (item.plane, item.anchors) == (axial(2), {})
         session.redo()
         assert item.anchors == {axial(2): BOX}
+
+
+class TestCorrectedByHand:
+    @pytest.fixture
+    def item(self, session):
+        item = boxed(session, 2)
+        carry(session)
+        self.paint(session, 6)
+        return item
+
+    def paint(self, session, z):
+        labels = np.zeros((48, 64), np.uint16)
+        session.draw_masks(labels, axial(z))
+        labels[:20] = 0
+        assert session.read_masks(labels, axial(z))
+
+    def test_only_slices_as_far_as_the_next_known_one_are_done_again(self, session, item):
+        self.paint(session, 9)
+        assert sorted(carry(session)) == [3, 4, 5, 7, 8, 10, 11]
+        assert item.masks[axial(6)].box == (20, *item.masks[axial(6)].box[1:])
+
+    def test_the_next_slices_go_on_from_it(self, session, item):
+        carry(session)
+        assert item.carried[axial(7)][0] == pytest.approx(20, abs=2)
+        assert item.carried[axial(3)][0] < item.carried[axial(5)][0]
+
+    def test_it_bounds_the_stretch_between_boxes(self, session, item):
+        assert sorted(carry(session, reach=Reach.BOXES)) == [3, 4, 5]
+
+    def test_given_back_to_the_model_it_is_done_again_too(self, session, item):
+        session.forget_hand_edits(item.id)
+        assert sorted(carry(session)) == list(range(3, 12))
+
+    def test_undo_brings_back_what_was_carried(self, session, item):
+        session.undo()
+        assert sorted(plane.position for plane in item.carried) == list(range(12))
+
+    def test_wiped_out_it_is_no_start(self, session, item):
+        session.read_masks(np.zeros((48, 64), np.uint16), axial(6))
+        assert sorted(boxes_of(item)) == [axial(2)]
 
 
 def test_every_second_slice_is_interpolated(session, predictor):

@@ -17,7 +17,7 @@ def test_shows_a_mask_of_the_real_network(viewer, monkeypatch, settle):
     # its weights do not matter here, so that the test holds for any of them
     torch.manual_seed(0)
     model = SwinLiteMedSAM().eval()
-    monkeypatch.setattr(widget, "load_predictor", lambda: Predictor(model))
+    monkeypatch.setattr(widget, "load_predictor", lambda _: Predictor(model))
     panel = demo.open_sample(viewer)
     settle(panel)
     assert not panel.failures
@@ -31,7 +31,7 @@ def test_shows_a_mask_of_the_real_network(viewer, monkeypatch, settle):
 
 
 def test_saves_its_picture(monkeypatch, make_napari_viewer, predictor, tmp_path):
-    monkeypatch.setattr(widget, "load_predictor", lambda: predictor)
+    monkeypatch.setattr(widget, "load_predictor", lambda _: predictor)
     monkeypatch.setattr("napari.Viewer", lambda: make_napari_viewer(show=True))
     path = tmp_path / "new" / "demo.png"
     demo.run_demo(str(path))
@@ -43,7 +43,7 @@ def test_saves_its_picture(monkeypatch, make_napari_viewer, predictor, tmp_path)
 
 
 def test_tells_why_there_is_no_mask(monkeypatch, make_napari_viewer, tmp_path):
-    def load():
+    def load(choice):
         raise FileNotFoundError("no weights here")
 
     monkeypatch.setattr(widget, "load_predictor", load)

@@ -150,6 +150,24 @@ def test_an_image_removed_while_another_one_is_chosen(viewer, widget, run, predi
     assert widget._work.layers.image == other
 
 
+def test_an_image_removed_with_its_layers_is_told_of_once(viewer, widget, settle, warnings_shown):
+    draw(widget)
+    settle(widget)
+    viewer.layers.clear()
+    settle(widget)
+    (note,) = warnings_shown
+    assert "'scan' was removed" in note.message
+
+
+@pytest.mark.window
+def test_closing_napari_tells_of_nothing(viewer, widget, settle, warnings_shown, qtbot):
+    draw(widget)
+    settle(widget)
+    viewer.close()
+    qtbot.wait(20)
+    assert warnings_shown == []
+
+
 @pytest.mark.window
 def test_everything_removed_during_a_run(viewer, widget, run):
     run(viewer.layers.clear)

@@ -52,13 +52,14 @@ def test_paint_outlives_edits_of_prompts_and_propagation(desk, drag):
     assert masks.data[2].any()
 
 
-def test_paint_on_another_slice_outlives_propagation(desk, drag):
+def test_a_slice_painted_by_hand_is_left_alone_and_gone_on_from(desk, drag):
     desk.viewer.dims.set_point(0, 2)
     stroke(desk, drag, "paint", (2, 40, 5), (2, 40, 15))
     carry(desk)
     masks = desk.layers.masks.data
-    assert (masks[2, 40, 5:16] == 1).all()
-    assert (masks[2, 15:25, 25:45] == 1).all()
+    assert np.argwhere(masks[2] == 1).tolist() == [[40, x] for x in range(5, 16)]
+    assert (masks[3, 40, 5:16] == 1).all()
+    assert not masks[3, :30].any()
 
 
 def test_undo_takes_a_stroke_back_at_once(desk, drag):

@@ -3,6 +3,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_swin_litemedsam.plugin.objects import BoxObject, Patch, State
+from napari_swin_litemedsam.plugin.palette import colour_of
 from napari_swin_litemedsam.plugin.table import ObjectTable
 
 from .conftest import FLAT, axial
@@ -36,11 +37,12 @@ def texts(table):
 
 
 def test_shows_a_row_for_each_object(table, objects):
-    table.show_objects(objects, 3, lambda id: np.array([1, 0, 0, 1]))
+    table.show_objects(objects, 3)
     assert texts(table) == [["1", "", "4–5", "0.88", "propagated"], ["3", "liver", "–", "–", "failed"]]
     assert table.item(1, 4).toolTip() == "outside"
     assert table.object_id == 3
-    assert table.item(0, 0).icon().pixmap(12, 12).toImage().pixelColor(5, 5).red() == 255
+    swatch = table.item(0, 0).icon().pixmap(12, 12).toImage().pixelColor(5, 5)
+    assert swatch.getRgb() == tuple(np.rint(colour_of(1) * 255).astype(int))
 
 
 def test_showing_is_no_choice(table, objects):

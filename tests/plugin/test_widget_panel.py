@@ -8,17 +8,10 @@ from qtpy.QtCore import Qt
 
 from napari_swin_litemedsam.plugin import widget as widget_module
 from napari_swin_litemedsam.plugin.loading import ModelChoice
+from napari_swin_litemedsam.plugin.palette import colour_of
+from napari_swin_litemedsam.plugin.remembered import remember
 
-from .conftest import axial
-
-BOX = (10, 20, 30, 50)
-
-
-@pytest.fixture
-def volume(viewer):
-    layer = viewer.add_image(np.random.default_rng(0).random((6, 48, 64)), name="scan", scale=(3, 0.5, 0.5))
-    viewer.dims.set_point(0, 3 * 2)
-    return layer
+from .conftest import BOX, axial
 
 
 @pytest.fixture
@@ -102,12 +95,12 @@ class TestTable:
         masks = layers.masks.data.copy()
         table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
         assert layers.masks.get_color(1)[3] == 0
-        np.testing.assert_allclose(layers.masks.get_color(2), layers.colour_of(2))
+        np.testing.assert_allclose(layers.masks.get_color(2), colour_of(2))
         np.testing.assert_array_equal(layers.points.shown, layers.points.features["object"] == 2)
         assert layers.boxes.edge_color[:, 3].tolist() == [0, 1]
         np.testing.assert_array_equal(layers.masks.data, masks)
         table.item(0, 0).setCheckState(Qt.CheckState.Checked)
-        np.testing.assert_allclose(layers.masks.get_color(1), layers.colour_of(1))
+        np.testing.assert_allclose(layers.masks.get_color(1), colour_of(1))
         assert layers.points.shown.all()
         assert layers.boxes.edge_color[:, 3].tolist() == [1, 1]
 
@@ -136,6 +129,25 @@ class TestModel:
         assert choices == [ModelChoice(Path("mine.pth"))]
         assert len(predictor.calls) == before + 1
         assert widget.panel.model_section.facts.text() == "nothing, encode 12 ms"
+
+    def test_is_chosen_again_the_next_time(self, widget, viewer, open_widget, settle, predictor, monkeypatch, tmp_path):
+        mine, loaded = tmp_path / "mine.pth", []
+        mine.touch()
+        monkeypatch.setattr(widget_module, "load_predictor", lambda choice: loaded.append(choice) or predictor)
+        widget.panel.model_section.open_file(mine)
+        settle(widget)
+        widget.shut_down()
+        again = open_widget(load=None)
+        assert again.panel.model_section.choice == ModelChoice(mine)
+        again.intents.regenerate()
+        settle(again)
+        assert loaded == [ModelChoice(mine)] * 2
+
+    def test_of_the_last_time_is_gone(self, viewer, open_widget, warnings_shown, tmp_path):
+        remember(ModelChoice(tmp_path / "gone.pth"))
+        widget = open_widget(load=None)
+        assert widget.panel.model_section.choice == ModelChoice()
+        assert "gone.pth" in warnings_shown[-1].message
 
     def test_one_that_does_not_load_changes_nothing(self, widget, settle, predictor, warnings_shown, tmp_path):
         before = len(predictor.calls)

@@ -1,6 +1,5 @@
 """Sessions saved behind the user's back: where they lie, how they are found again, and when they are written."""
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
-from platformdirs import user_data_path
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from .folders import user_data
 from .images import pixels_of, spatial_shape
 from .objects import Change
 from .session import Session
@@ -28,9 +27,8 @@ _SAMPLE = 16  # pixels along each axis that tell images of one name and size apa
 
 
 def folder() -> Path:
-    """Where they lie: in the user's data folder, or in that of the variable ``SWIN_LITEMEDSAM_DATA``."""
-    own = os.environ.get("SWIN_LITEMEDSAM_DATA")
-    return (Path(own) if own else user_data_path("napari-swin-litemedsam", appauthor=False)) / "sessions"
+    """Where they lie."""
+    return user_data() / "sessions"
 
 
 def key_of(image: "napari.layers.Image") -> str:

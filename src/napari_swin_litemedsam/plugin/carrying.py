@@ -84,8 +84,9 @@ def _track(item: BoxObject, route: Route, shape: Sequence[int], resume: bool) ->
 
 
 def boxes_of(item: BoxObject) -> dict[Plane, Box]:
-    """All boxes of an object that can be carried to each other."""
-    return {plane: box for plane, box in item.boxes.items() if plane.joins(item.plane)}
+    """All boxes of an object that can be carried to each other: drawn ones, and around masks corrected by hand."""
+    corrected = {plane: item.masks[plane].box for plane in item.hand if item.masks.get(plane)}
+    return {plane: box for plane, box in (corrected | item.boxes).items() if plane.joins(item.plane)}
 
 
 def ends_of(item: BoxObject) -> list[tuple[int, str]]:
@@ -94,7 +95,7 @@ def ends_of(item: BoxObject) -> list[tuple[int, str]]:
 
 
 def _is_kept(item: BoxObject, plane: Plane) -> bool:
-    """Whether the mask on a box's slice is the user's choice, and not only what the box alone gives."""
+    """Whether the mask on a slice with a box is the user's choice, and not only what the box alone gives."""
     corrected = item.edited or bool(item.anchors) or plane in item.hand
     return plane != item.plane or (corrected and item.state is State.DONE)
 
@@ -110,6 +111,8 @@ def neighbours(item: BoxObject, plane: Plane) -> tuple[float, float]:
 
 def between(item: BoxObject, plane: Plane) -> list[Plane]:
     """The planes that were carried to and lie nearer to a plane than the next boxes on either side."""
+    if plane.axis is None:
+        return []
     low, high = neighbours(item, plane)
     return [other for other in item.carried if other.joins(plane) and low < _position(other) < high]
 

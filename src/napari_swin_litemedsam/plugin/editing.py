@@ -10,7 +10,7 @@ from ..prompts import mask_prompts
 from . import drawing
 from .carrying import between
 from .objects import BoxObject, Change, State
-from .patches import Mask, Patch
+from .patches import HandEdit, Mask, Patch
 from .planes import Box, Plane
 from .results import Results
 
@@ -244,7 +244,7 @@ class Editing(Results):
         with self.together():
             for id, edit in edits.items():
                 with self.step("paint mask", id):
-                    self.objects[id].recall("hand", plane, edit or None)
+                    self._correct(self.objects[id], plane, edit or None)
         return bool(edits)
 
     def adopt_masks(self, labels: NDArray) -> None:
@@ -262,7 +262,13 @@ class Editing(Results):
         item = self.objects[id]
         with self.step("forget hand edits", id):
             for plane in list(item.hand):
-                item.recall("hand", plane, None)
+                self._correct(item, plane, None)
+
+    def _correct(self, item: BoxObject, plane: Plane, edit: HandEdit | None) -> None:
+        """Set the user's pixels on a plane; from there to the next box or correction, carrying is to be done again."""
+        for other in between(item, plane):
+            item.stop_carrying(other)
+        item.recall("hand", plane, edit)
 
 
 def _any_inside(positions: NDArray, box: Box) -> bool:

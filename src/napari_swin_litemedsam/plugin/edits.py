@@ -11,6 +11,7 @@ from .layers import SessionLayers
 from .objects import Change
 from .painting import Painting
 from .planes import Box, Plane
+from .showing import set_owners, show
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
 
@@ -57,7 +58,7 @@ class Edits:
             callbacks.remove(self._painting.drag)
 
     def _session_changed(self, change: Change) -> None:
-        self.layers.show(change)
+        show(self.layers, change)
         if change.waits:
             self._on_edit()
 
@@ -100,16 +101,18 @@ class Edits:
                 (masks.events.selected_label, self._label_chosen),
             )
 
-    def forget(self, layer: Any) -> None:
-        """Leave one of our layers to the user; the session keeps what it showed."""
-        if self.layers.forget(layer):
-            self._disconnect(layer)
-            if self.session.objects:
-                self._warn(f"'{layer.name}' is no longer in use. Nothing is lost: a new one comes with the next edit.")
+    def forget(self, layer: Any) -> str:
+        """Leave one of our layers to the user; the session keeps what it showed. Returns what is to be said of it."""
+        if not self.layers.forget(layer):
+            return ""
+        self._disconnect(layer)
+        if not self.session.objects:
+            return ""
+        return f"'{layer.name}' is no longer in use. Nothing is lost: a new one comes with the next edit."
 
     def _labels_replaced(self, event: Any) -> None:
-        if not self.layers.fits(event.source):
-            self.forget(event.source)
+        if not self.layers.fits(event.source) and (message := self.forget(event.source)):
+            self._warn(message)
 
     def _take_over(self) -> None:
         """Make objects of boxes from before; their points and scribbles count as the user's."""
@@ -181,7 +184,7 @@ class Edits:
                 else:
                     for plane in gone:
                         session.remove_box(id, plane)
-            self.layers.set_owners([id for id, _ in kept])
+            set_owners(self.layers, [id for id, _ in kept])
 
     def _bounds(self, corners: NDArray) -> tuple[Plane, Box]:
         """Plane and bounding box of a shape."""

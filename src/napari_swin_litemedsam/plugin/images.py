@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .grid import placement_of
 from .objects import Window
@@ -74,6 +74,15 @@ def linear_map(function: Callable[[Any], Any], ndim: int) -> tuple[NDArray[np.fl
     """Matrix and offset of a map between coordinates, such as napari's from data to world."""
     offset = np.array(function(np.zeros(ndim)))
     return np.stack([function(unit) - offset for unit in np.eye(ndim)], axis=1), offset
+
+
+def through_world(positions: ArrayLike, source: Any, target: Any) -> NDArray[np.float64]:
+    """Positions in a layer, ``(N, ndim)``, as positions in another one, through the world."""
+    positions = np.asarray(positions, float).reshape(-1, target.ndim)
+    matrix, offset = linear_map(lambda position: target.world_to_data(source.data_to_world(position)), target.ndim)
+    carried = positions @ matrix.T + offset
+    # a layer that lies where the other lies adds rounding errors and nothing else
+    return positions if np.allclose(carried, positions, atol=1e-6) else carried
 
 
 def geometry_of(image: "napari.layers.Image") -> dict[str, Any]:

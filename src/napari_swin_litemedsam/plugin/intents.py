@@ -15,6 +15,7 @@ from .panel import Panel
 from .review_section import NSD_TOLERANCE
 from .runs import Runs, Work
 from .sessions import Sessions
+from .showing import choose_kind, select, show_names
 from .visibility import show_all_but
 from .window_section import Percentiles
 from .worker import Runner
@@ -106,10 +107,11 @@ class Intents:
             work.ensure_layers()
         layer = getattr(work.layers, which)
         if which == "points":
-            work.layers.choose_kind(name)
+            choose_kind(work.layers, name)
         self.viewer.layers.selection.active = layer
         layer.mode = mode
         if name == "box":
+            work.drawing = True
             self._runs.prepare(work, work.edits.plane_in_view())
 
     # ---- objects
@@ -119,7 +121,7 @@ class Intents:
         if (work := self._chosen()) is not None:
             work.ensure_layers()
             work.edits.select(id)
-            work.layers.select(id)
+            select(work.layers, id)
             show_plane(work.layers.image, self.viewer.dims, work.session.objects[id].plane)
 
     def regenerate(self) -> None:
@@ -151,7 +153,7 @@ class Intents:
         """Give an object a name."""
         if (work := self._chosen()) is not None:
             work.session.rename(id, name)
-            work.layers.show_names()
+            show_names(work.layers)
 
     def show_or_hide(self, id: int, shown: bool) -> None:
         """Show an object on the canvas, or do not."""
@@ -294,7 +296,10 @@ class Intents:
         inside = route.objects(work.session.open_objects.values())
         outside = ", ".join(str(item.id) for item in work.session.open_objects.values() if item not in inside)
         if route.reach is Reach.BOXES:
-            why = "An object needs two boxes or more on different slices: go to another slice and press Box here, too."
+            why = (
+                "An object needs two boxes, or masks corrected by hand, on different slices: "
+                "go to another slice and press Box here, too."
+            )
             left, none = f"Objects with one box stay where they are: {outside}.", why
         else:
             left = f"Boxes outside slices {first} to {last} stay where they are: {outside}."

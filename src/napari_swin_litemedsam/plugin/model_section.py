@@ -45,7 +45,7 @@ class ModelSection(QWidget):
         self.more.setMenu(menu)
         self.backends = _choices(NAMES, "What runs the network; auto takes the fastest that is right on this machine.")
         self._disable_missing()
-        self.devices = _choices(_devices(), "Where torch runs the network.")
+        self.devices = _choices(devices(), "Where torch runs the network.")
         self.facts = QLabel()
         self.facts.setWordWrap(True)
         # a scroll area asks for the height of one line, and cuts the other
@@ -66,6 +66,7 @@ class ModelSection(QWidget):
 
     def show_choice(self, choice: ModelChoice) -> None:
         """Let the controls say something else."""
+        self.offer([choice.checkpoint] if choice.checkpoint else [])
         blockers = [QSignalBlocker(box) for box in (self.models, self.backends, self.devices)]
         self.models.setCurrentIndex(self.models.findData(str(choice.checkpoint or "")))
         self.backends.setCurrentText(choice.backend)
@@ -126,7 +127,7 @@ def _choices(names: Iterable[str], tip: str) -> QComboBox:
     return box
 
 
-def _devices() -> list[str]:
+def devices() -> list[str]:
     """Devices that this machine seems to have; asking torch would mean to import it."""
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     return ["cpu", *["cuda"] * (shutil.which("nvidia-smi") is not None), *["mps"] * apple]

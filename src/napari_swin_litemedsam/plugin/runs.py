@@ -28,6 +28,7 @@ class Work:
 
     layers: SessionLayers
     edits: Edits
+    drawing: bool = False  # whether the user has turned to it, so that its layers are needed soon
     hidden: set[int] = field(default_factory=set)  # ids of objects that the user does not want to see
 
     @property
@@ -41,8 +42,8 @@ class Work:
             self.edits.listen()
 
     def add_layer(self) -> bool:
-        """Add one of the layers that the objects need, if one is missing; return whether one was."""
-        added = bool(self.session.objects) and self.layers.add_missing()
+        """Add one of the layers that boxes need, if one is missing; return whether one was."""
+        added = (self.drawing or bool(self.session.objects)) and self.layers.add_missing()
         if added:
             self.edits.listen()
         return added

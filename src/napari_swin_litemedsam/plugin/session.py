@@ -117,7 +117,7 @@ class Session(Editing):
             item.answer(request.plane, prediction.mask)
             item.ious[request.plane], item.state = prediction.iou, State.DONE
             # what was carried from the old mask is to be done again, as far as the next box
-            for plane in between(item, request.plane) if request.plane.axis is not None else ():
+            for plane in between(item, request.plane):
                 item.stop_carrying(plane)
         return item
 

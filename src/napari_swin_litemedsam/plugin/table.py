@@ -1,8 +1,7 @@
 """The list of objects in the panel."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QItemSelectionModel, QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap
@@ -10,6 +9,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from .carrying import ends_of
 from .objects import BoxObject
+from .palette import colour_of
 
 _COLUMNS = {
     "Object": "Label id, in the colour of the mask. Untick it to hide the object.",
@@ -92,7 +92,6 @@ class ObjectTable(QTableWidget):
         self,
         objects: Iterable[BoxObject],
         current: int | None,
-        colour_of: Callable[[int], NDArray] = lambda _: np.zeros(4),
         hidden: Iterable[int] = (),
     ) -> None:
         """Show objects; several chosen rows stay chosen as long as the current object is among them."""

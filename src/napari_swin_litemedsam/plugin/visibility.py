@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
-from .layers import SessionLayers, palette
+from .layers import SessionLayers
+from .palette import colour_of, palette
 
 _SHOWN = {"boxes": "yellow", "carried": "orange"}
 _HIDDEN = "transparent"
@@ -38,5 +39,5 @@ def show_all_but(layers: SessionLayers, hidden: AbstractSet[int]) -> None:
 def _colours(layers: SessionLayers, hidden: AbstractSet[int]) -> DirectLabelColormap:
     colours: dict[int | None, Any] = {None: _HIDDEN, 0: _HIDDEN}
     for id in layers.session.objects:
-        colours[id] = _HIDDEN if id in hidden else layers.colour_of(id)
+        colours[id] = _HIDDEN if id in hidden else colour_of(id)
     return DirectLabelColormap(color_dict=colours)

@@ -16,11 +16,14 @@ from .keys import Keys
 from .layers import SessionLayers
 from .loading import LazyPredictor, ModelChoice, load_predictor
 from .messages import Messages
+from .model_section import devices
 from .objects import State
 from .panel import Panel
 from .planes import Plane
+from .remembered import recall, remember
 from .runs import Runs, Work
 from .sessions import Sessions
+from .showing import show_names
 from .visibility import show_all_but
 from .worker import Runner
 
@@ -49,12 +52,14 @@ class SwinLiteMedSAMWidget(QWidget):
     def __init__(self, napari_viewer: "Viewer", load: "Callable[[], Predictor] | None" = None):
         super().__init__()
         self.viewer = napari_viewer
-        self._predictor = LazyPredictor(load or load_predictor)
+        # who brings a predictor of their own has chosen already
+        self._choice, missing = recall(devices()) if load is None else (ModelChoice(), "")
+        self._wanted, remembered = self._choice, self._choice
+        self._predictor = LazyPredictor(load or (lambda: load_predictor(remembered)))
         self._runner = Runner()
         self._works: dict[Any, Work] = {}
         self._work: Work | None = None
         self._runs = Runs(self._runner, self._works.values(), self)
-        self._choice = self._wanted = ModelChoice()
         self._closed = False
 
         self._chooser = ComboBox(choices=self._images, tooltip="What is segmented. It is never changed.")
@@ -84,9 +89,14 @@ class SwinLiteMedSAMWidget(QWidget):
         self._image_timer = self._timer(0, self._take_image)
         self._follow_timer = self._timer(0, self._follow)
         self._show_timer = self._timer(SHOW_PAUSE, self._show_objects)
+        self._lost_timer = self._timer(0, self._warn_of_lost)
+        self._lost: dict[Work, list[str]] = {}
         self._connect()
         self._show_keys()
+        self.panel.model_section.show_choice(self._choice)
         self._take_image()
+        if missing:
+            self._messages.warn(missing)
 
     def _timer(self, delay: int, slot: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
@@ -157,9 +167,21 @@ class SwinLiteMedSAMWidget(QWidget):
         for image, work in list(self._works.items()):
             if layer == image:
                 self._drop(image, f"'{image.name}' was removed. Its boxes and masks stay, as ordinary layers.")
-            else:
-                work.edits.forget(layer)
+            elif message := work.edits.forget(layer):
+                self._warn_later(work, message)
         self._reset_choices()
+
+    def _warn_later(self, work: Work, message: str) -> None:
+        """Tell of what is gone in the next turn of the event loop: when napari closes, layers go and there is none."""
+        self._lost.setdefault(work, []).append(message)
+        self._lost_timer.start()
+
+    def _warn_of_lost(self) -> None:
+        lost, self._lost = self._lost, {}
+        for work, messages in lost.items():
+            # of an image that went with its layers the last message is enough
+            for message in messages if work in self._works.values() else messages[-1:]:
+                self._messages.warn(message)
 
     def _image_replaced(self, event: Any) -> None:
         """Begin anew on an image whose pixels were replaced by others of another size."""
@@ -181,7 +203,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self._work = None
         self._runs.drop(work)
         if work.session.objects:
-            self._messages.warn(message)
+            self._warn_later(work, message)
 
     def _take_image(self) -> None:
         """Work on the chosen image, each image with its own boxes."""
@@ -246,7 +268,13 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _exchange_model(self, choice: ModelChoice) -> None:
         self._wanted = choice
-        self._runs.exchange(self._predictor, lambda: load_predictor(choice))
+
+        def load() -> "Predictor":
+            predictor = load_predictor(choice)
+            remember(choice)
+            return predictor
+
+        self._runs.exchange(self._predictor, load)
 
     def _model_exchanged(self, done: bool) -> None:
         if done:
@@ -258,8 +286,11 @@ class SwinLiteMedSAMWidget(QWidget):
     # ---- what runs
 
     def _show_progress(self, done: int, total: int) -> None:
-        self.panel.show_running(total > 0, total)
-        self.panel.progress.setValue(done)
+        # a bar that is set paints the window, so it is set once a step
+        if done == 0:
+            self.panel.show_running(total > 0, total)
+        else:
+            self.panel.progress.setValue(done)
 
     def _reached(self, work: Work, plane: Plane) -> None:
         """Go along with a propagation, in a turn of the event loop of its own, since moving the view is slow work."""
@@ -277,7 +308,8 @@ class SwinLiteMedSAMWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether something runs or is about to."""
-        return self._runs.busy or self._image_timer.isActive() or self._follow_timer.isActive()
+        timers = self._image_timer, self._follow_timer, self._lost_timer
+        return self._runs.busy or any(timer.isActive() for timer in timers)
 
     @property
     def failures(self) -> list[str]:
@@ -309,11 +341,11 @@ class SwinLiteMedSAMWidget(QWidget):
         for layer in work.layers.own():
             self._keys.bind(layer)
         session, item = work.session, work.session.current_object
-        work.layers.show_names()
+        show_names(work.layers)
         work.hidden &= session.objects.keys()
         if work.hidden:
             show_all_but(work.layers, work.hidden)
-        panel.table.show_objects(session.objects.values(), session.current, work.layers.colour_of, work.hidden)
+        panel.table.show_objects(session.objects.values(), session.current, work.hidden)
         panel.show_switches(session.live, session.use_points, session.use_scribble)
         panel.show_history(session.history.undo_name, session.history.redo_name)
         reference = self._references.value is not None
@@ -336,7 +368,7 @@ class SwinLiteMedSAMWidget(QWidget):
         if self._closed:
             return
         self._closed = True
-        for timer in (self._image_timer, self._follow_timer, self._show_timer):
+        for timer in (self._image_timer, self._follow_timer, self._show_timer, self._lost_timer):
             timer.stop()
         self._runs.close()
         self.sessions.close()

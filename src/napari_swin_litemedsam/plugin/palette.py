@@ -1,0 +1,30 @@
+"""The colours of objects, the same on the canvas and in the table."""
+
+from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
+from numpy.typing import NDArray
+
+# the first colour is the background's; all others stand out on grey images
+_PALETTE = [
+    "#00000000",
+    "#00c8ff",
+    "#ff8c1a",
+    "#c77dff",
+    "#ffe14d",
+    "#ff5ca8",
+    "#5cff9d",
+    "#6f8cff",
+    "#ff6f61",
+    "#b5e61d",
+]
+_COLOURS = transform_color(_PALETTE[1:])  # of the ids 1, 2, ..., and again from the first
+
+
+def palette() -> CyclicLabelColormap:
+    """The colours of masks and scribbles; each layer needs its own, since napari writes into it."""
+    return CyclicLabelColormap(colors=_PALETTE)
+
+
+def colour_of(id: int) -> NDArray:
+    """RGBA of an object's mask."""
+    return _COLOURS[(id - 1) % len(_COLOURS)]

@@ -1,0 +1,196 @@
+"""What the layers of an image show: brought up to date with its session, without touching what is right already.
+
+Only the GUI thread may call what is here.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .images import through_world
+from .objects import Change
+from .planes import Box, Plane
+
+if TYPE_CHECKING:
+    from napari.layers import Shapes
+
+    from .layers import SessionLayers
+
+KINDS = np.array(["negative", "positive"], object)  # by point label
+KIND_COLOURS = {"positive": "#2ecc40", "negative": "#ff4136"}
+
+
+def show(layers: "SessionLayers", change: Change) -> None:
+    """Show what has changed in the session."""
+    session = layers.session
+    _show_boxes(layers)
+    for id in change.ids:
+        _show_points(layers, id)
+    _show_carried_boxes(layers, change.ids)
+    for plane in change.planes:
+        if layers.scribble is not None:
+            session.draw_scribbles(layers.scribble.data[plane.index], plane, change.ids)
+        if layers.masks is not None:
+            session.draw_masks(layers.masks.data[plane.index], plane, change.ids)
+    if session.result is not None and layers.result is None:
+        layers.add_result(session.result)
+    with layers.changing():
+        for labels in (layers.scribble, layers.masks, layers.result) if change.planes else ():
+            if labels is not None:
+                labels.refresh()
+    show_current(layers)
+
+
+def show_current(layers: "SessionLayers") -> None:
+    """Let new points and strokes belong to the session's current object."""
+    id = layers.session.current or 0
+    with layers.changing():
+        for labels in (layers.scribble, layers.masks):
+            if labels is not None and id:
+                labels.selected_label = id
+        if layers.points is not None:
+            layers.points.feature_defaults = {"object": id, "kind": layers.kind}
+
+
+def choose_kind(layers: "SessionLayers", kind: str) -> None:
+    """Let the next points be ``positive`` or ``negative``."""
+    layers.kind = kind
+    if layers.points is not None:
+        # napari takes the features of selected points for new ones
+        layers.points.selected_data = set()
+    show_current(layers)
+
+
+def select(layers: "SessionLayers", id: int) -> None:
+    """Select an object's box and points in their layers."""
+    with layers.changing():
+        for layer in (layers.boxes, layers.points):
+            if layer is not None:
+                layer.selected_data = set(np.flatnonzero(_owners(layer) == id).tolist())
+        if layers.masks is not None:
+            layers.masks.selected_label = id
+    # napari takes the features of selected points for new ones
+    show_current(layers)
+
+
+def set_owners(layers: "SessionLayers", ids: list[int]) -> None:
+    """Write each box's object into its features, which also number it on the canvas."""
+    if layers.boxes is not None and ids != _owners(layers.boxes).tolist():
+        with layers.changing():
+            layers.boxes.features = {"object": np.array(ids, int)}
+
+
+def show_names(layers: "SessionLayers") -> None:
+    """Write the objects' names into the features of masks and result, from where napari shows and we save them."""
+    objects = layers.session.objects
+    for labels in (layers.masks, layers.result):
+        if labels is None:
+            continue
+        before = labels.features.to_dict("list")
+        # labels that are of no object keep the names that they came with
+        names = {id: name for id, name in _named(before) if id not in objects}
+        names |= {item.id: item.name for item in objects.values() if item.name}
+        features = {"index": list(names), "name": list(names.values())}
+        if features != before and (names or before.get("index")):
+            with layers.changing():
+                labels.features = features
+
+
+def _named(features: dict[str, list[Any]]) -> Iterator[tuple[int, str]]:
+    return zip(features.get("index", []), features.get("name", []), strict=False)
+
+
+def _owners(layer: Any) -> NDArray[np.int_]:
+    """The object of each box or point of a layer."""
+    return layer.features["object"].to_numpy(int)
+
+
+def _show_boxes(layers: "SessionLayers") -> None:
+    """Bring the layer of boxes up to date, leaving shapes alone that stand for the boxes of their objects."""
+    boxes = layers.boxes
+    if boxes is None:
+        return
+    wanted = {item.id: item.boxes for item in layers.session.open_objects.values()}
+    stale = []
+    for row, (id, shape) in enumerate(zip(_owners(boxes).tolist(), boxes.data, strict=True)):
+        own = wanted.get(id, {})
+        corners = layers.in_image(boxes, shape)
+        plane = next((plane for plane, box in own.items() if _stands_for(layers, corners, plane, box)), None)
+        if plane is None:
+            stale.append(row)
+        else:
+            del own[plane]
+    missing = [(id, plane.rectangle(box)) for id in sorted(wanted) for plane, box in wanted[id].items()]
+    if stale or missing:
+        with layers.changing():
+            # wherever the user has put this layer
+            corners = [through_world(rectangle, layers.image, boxes) for _, rectangle in missing]
+            _exchange(boxes, stale, corners, {"object": [id for id, _ in missing]})
+
+
+def _stands_for(layers: "SessionLayers", corners: NDArray, plane: Plane, box: Box) -> bool:
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    same = np.allclose(np.concatenate([plane.drop(low[None]), plane.drop(high[None])], axis=1), box)
+    return same and Plane.of(layers.session.shape, plane.spans, (low + high) / 2) == plane
+
+
+def _show_points(layers: "SessionLayers", id: int) -> None:
+    points, item = layers.points, layers.session.open_objects.get(id)
+    if points is None:
+        return
+    positions = np.zeros((0, points.ndim)) if item is None else item.plane.lift(item.points)
+    kinds = KINDS[:0] if item is None else KINDS[item.point_labels]
+    owners = _owners(points)
+    others = owners != id
+    before, before_kinds = np.asarray(points.data)[~others], points.features["kind"].to_numpy(object)
+    same = before.shape == positions.shape and np.allclose(before, positions)
+    if same and np.array_equal(before_kinds[~others], kinds):
+        return
+    with layers.changing():
+        points.selected_data = set()
+        points.data = np.concatenate([np.asarray(points.data)[others], positions])
+        points.features = {
+            "object": np.concatenate([owners[others], np.full(len(positions), id)]),
+            "kind": np.concatenate([before_kinds[others], kinds]),
+        }
+        points.face_color = "kind"
+        points.face_color_cycle = KIND_COLOURS
+
+
+def _show_carried_boxes(layers: "SessionLayers", ids: Collection[int]) -> None:
+    layer, objects = layers.carried, layers.session.open_objects
+    if layer is None:
+        return
+    wanted: dict[tuple[int, int | None], list[NDArray]] = defaultdict(list)
+    for item in (objects[id] for id in sorted(ids) if id in objects):
+        for plane, box in item.carried.items():
+            if plane not in item.boxes:
+                wanted[item.id, plane.position].append(plane.rectangle(box))
+    stale, shapes = [], layer.data
+    for row, key in enumerate(zip(_owners(layer).tolist(), layer.features["slice"].tolist(), strict=True)):
+        if key[0] in ids:
+            same = [place for place, corners in enumerate(wanted[key]) if np.allclose(corners, shapes[row])]
+            if same:
+                del wanted[key][same[0]]
+            else:
+                stale.append(row)
+    missing = [(*key, corners) for key, rectangles in wanted.items() for corners in rectangles]
+    if stale or missing:
+        features = {"object": [id for id, _, _ in missing], "slice": [position for _, position, _ in missing]}
+        _exchange(layer, stale, [corners for _, _, corners in missing], features)
+
+
+def _exchange(
+    layer: "Shapes", stale: Collection[int], rectangles: list[NDArray], features: dict[str, Sequence[Any]]
+) -> None:
+    """Take some shapes out of a layer and add others, in one piece each: napari looks at all of them every time."""
+    if stale:
+        layer.selected_data = set()
+        layer.remove(list(stale))
+    if rectangles:
+        before = layer.features
+        layer.add_rectangles(rectangles)
+        layer.features = {name: [*before[name], *new] for name, new in features.items()}

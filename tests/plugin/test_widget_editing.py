@@ -1,0 +1,217 @@
+"""What the user does to boxes, points and scribbles, and takes back."""
+
+import numpy as np
+import pytest
+
+from .conftest import BOX, FLAT, draw_box, filled
+
+
+class TestEditing:
+    @pytest.fixture
+    def widget(self, picture, open_widget, settle):
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        return widget
+
+    @pytest.mark.window
+    def test_a_moved_point_runs_again(self, widget, settle, predictor, drag):
+        points = widget._work.layers.points
+        points.mode = "select"
+        points.selected_data = {0}
+        drag(points, (11, 21), (14, 26), (15, 27))
+        settle(widget)
+        assert len(predictor.calls) == 2
+        assert predictor.calls[-1]["points"][0].tolist() == [15, 27]
+        assert predictor.calls[-1]["scribble"] is None
+
+    def test_a_negative_point_cuts_the_mask(self, widget, settle, drag):
+        widget.panel.buttons["negative"].click()
+        points = widget._work.layers.points
+        drag(points, (18, 30))
+        settle(widget)
+        assert points.features["kind"].tolist() == ["positive"] * 4 + ["negative"]
+        assert points.features["object"].tolist() == [1] * 5
+        mask = widget._work.layers.masks.data == 1
+        assert not mask[:18].any()
+        assert mask[18:31, 20:51].all()
+
+    def test_a_deleted_point_runs_again(self, widget, settle, predictor):
+        widget._work.layers.points.remove([0, 1])
+        settle(widget)
+        assert len(predictor.calls[-1]["points"]) == 2
+
+    @pytest.mark.window
+    def test_a_painted_scribble_runs_again(self, widget, settle, predictor, drag):
+        widget.panel.buttons["paint"].click()
+        scribble = widget._work.layers.scribble
+        scribble.brush_size = 1
+        drag(scribble, (40, 20), (40, 30))
+        settle(widget)
+        assert len(predictor.calls) == 2
+        given = predictor.calls[-1]["scribble"]
+        assert given[40, 20:31].all()
+        assert given[20, 22:49].all()
+        assert (widget._work.layers.masks.data[40, 20:31] == 1).all()
+
+    def test_an_erased_scribble_is_none(self, widget, settle, predictor, drag):
+        widget.panel.buttons["erase"].click()
+        scribble = widget._work.layers.scribble
+        scribble.brush_size = 5
+        drag(scribble, (20, 10), (20, 60))
+        settle(widget)
+        assert predictor.calls[-1]["scribble"] is False
+
+    @pytest.mark.window
+    def test_undo_of_a_stroke_runs_again(self, widget, settle, predictor, drag):
+        scribble = widget._work.layers.scribble
+        before = scribble.data.copy()
+        scribble.mode = "paint"
+        drag(scribble, (40, 20), (40, 30))
+        settle(widget)
+        scribble.undo()
+        settle(widget)
+        np.testing.assert_array_equal(predictor.calls[-1]["scribble"], before == 1)
+
+    def test_a_moved_box_takes_its_mask_along(self, widget, settle):
+        boxes = widget._work.layers.boxes
+        boxes.data = [FLAT.rectangle((5, 5, 15, 15))]
+        settle(widget)
+        np.testing.assert_array_equal(widget._work.layers.masks.data == 1, filled((5, 5, 15, 15)))
+        assert len(widget._work.session.objects) == 1
+
+    def test_a_deleted_box_takes_everything_along(self, widget, settle):
+        draw_box(widget, (35, 2, 40, 12))
+        settle(widget)
+        layers = widget._work.layers
+        layers.boxes.selected_data = {0}
+        layers.boxes.remove_selected()
+        settle(widget)
+        assert list(widget._work.session.objects) == [2]
+        np.testing.assert_array_equal(np.unique(layers.masks.data), [0, 2])
+        np.testing.assert_array_equal(np.unique(layers.scribble.data), [0, 2])
+        assert set(layers.points.features["object"]) == {2}
+
+    def test_delete_button(self, widget):
+        widget.panel.buttons["delete"].click()
+        assert not widget._work.session.objects
+        assert len(widget._work.layers.boxes.data) == 0
+        assert not widget._work.layers.masks.data.any()
+
+    def test_other_prompts_on_request(self, widget, settle, predictor):
+        before = widget._work.layers.points.data.copy()
+        widget.panel.buttons["regenerate"].click()
+        settle(widget)
+        assert predictor.calls[-1]["seed"] == 1
+        assert not np.array_equal(widget._work.layers.points.data, before)
+
+    def test_many_edits_at_once_run_once(self, widget, settle, predictor):
+        points = widget._work.layers.points
+        for _ in range(5):
+            points.data = np.add(points.data, [0, 1])
+        settle(widget)
+        assert len(predictor.calls) == 2
+        np.testing.assert_array_equal(predictor.calls[-1]["points"], points.data)
+
+    def test_the_latest_edit_wins_over_a_running_one(self, widget, settle, predictor, qtbot):
+        points = widget._work.layers.points
+        predictor.allowed.clear()
+        points.add([[25, 40]])
+        qtbot.waitUntil(lambda: widget._runner.busy)
+        points.add([[26, 41]])
+        qtbot.wait(100)
+        predictor.allowed.set()
+        settle(widget)
+        assert len(points.data) == 6
+        assert len(predictor.calls[-1]["points"]) == 6
+
+    def test_a_stroke_that_goes_on_is_not_painted_over(self, widget, settle, predictor, qtbot):
+        predictor.allowed.clear()
+        widget._work.layers.points.add([[25, 40]])
+        qtbot.waitUntil(lambda: widget._runner.busy)
+        # as within a drag of the mouse, napari has not yet told of it
+        widget._work.layers.scribble.data[40, 20:31] = 1
+        predictor.allowed.set()
+        settle(widget)
+        assert (widget._work.layers.scribble.data[40, 20:31] == 1).all()
+        assert predictor.calls[-1]["scribble"][40, 20:31].all()
+
+    def test_points_go_to_the_chosen_object(self, widget, settle, drag):
+        draw_box(widget, (35, 2, 40, 12))
+        settle(widget)
+        widget.panel.table.selectRow(0)
+        widget.panel.buttons["positive"].click()
+        drag(widget._work.layers.points, (25, 40))
+        settle(widget)
+        assert len(widget._work.session.objects[1].points) == 5
+        assert len(widget._work.session.objects[2].points) == 4
+        assert widget._work.layers.scribble.selected_label == 1
+
+
+class TestUndo:
+    def test_takes_back_a_box_and_what_came_of_it(self, picture, open_widget, settle, predictor):
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        widget.intents.undo()
+        layers = widget._work.layers
+        assert len(layers.boxes.data) == len(layers.points.data) == 0
+        assert not layers.masks.data.any()
+        assert not layers.scribble.data.any()
+        assert widget.panel.table.rowCount() == 0
+        widget.intents.redo()
+        np.testing.assert_array_equal(layers.masks.data == 1, filled(BOX))
+        assert layers.boxes.features["object"].tolist() == [1]
+        assert len(layers.points.data) == 4
+        settle(widget)
+        assert len(predictor.calls) == 1
+
+    def test_takes_back_a_dragged_point(self, picture, open_widget, settle, predictor, drag):
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        layers = widget._work.layers
+        before = layers.points.data.copy()
+        layers.points.mode = "select"
+        layers.points.selected_data = {0}
+        drag(layers.points, (11, 21), (14, 26), (15, 27))
+        settle(widget)
+        widget.intents.undo()
+        np.testing.assert_array_equal(layers.points.data, before)
+        settle(widget)
+        assert len(predictor.calls) == 2
+
+    def test_takes_back_a_stroke_apart_from_naparis_history(self, picture, open_widget, settle, drag):
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        scribble = widget._work.layers.scribble
+        before = scribble.data.copy()
+        scribble.mode = "paint"
+        drag(scribble, (40, 20), (40, 30))
+        settle(widget)
+        painted = scribble.data.copy()
+        widget.intents.undo()
+        np.testing.assert_array_equal(scribble.data, before)
+        widget.intents.redo()
+        np.testing.assert_array_equal(scribble.data, painted)
+        scribble.undo()
+        settle(widget)
+        np.testing.assert_array_equal(scribble.data, before)
+        widget.intents.undo()
+        np.testing.assert_array_equal(scribble.data, painted)
+
+    def test_takes_back_deleted_boxes_at_once(self, picture, open_widget, settle):
+        widget = open_widget()
+        draw_box(widget)
+        draw_box(widget, (35, 2, 40, 12))
+        settle(widget)
+        layers = widget._work.layers
+        before = layers.masks.data.copy()
+        layers.boxes.selected_data = {0, 1}
+        layers.boxes.remove_selected()
+        settle(widget)
+        assert not layers.masks.data.any()
+        widget.intents.undo()
+        np.testing.assert_array_equal(layers.masks.data, before)
+        assert sorted(layers.boxes.features["object"]) == [1, 2]

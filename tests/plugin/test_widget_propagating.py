@@ -1,0 +1,147 @@
+"""Boxes carried through a volume, as a user meets it: watched, cancelled, corrected, undone."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QThreadPool
+
+from .conftest import BOX, axial, draw_box
+
+
+@pytest.fixture
+def widget(volume, open_widget, settle):
+    widget = open_widget()
+    draw_box(widget, BOX, axial(2))
+    settle(widget)
+    return widget
+
+
+def test_fills_all_slices(widget, settle):
+    assert widget.panel.last.value() == 5
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    layers = widget._work.layers
+    assert layers.masks.data.any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(layers.carried.features["slice"], [3, 4, 5, 1, 0])
+    assert "0 (end of range), 5 (end of range)" in widget.panel.status.text()
+    assert widget.panel.table.item(0, 4).text() == "propagated"
+
+
+def test_keeps_to_the_range(widget, settle):
+    widget.panel.first.setValue(1)
+    widget.panel.last.setValue(3)
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    np.testing.assert_array_equal(np.flatnonzero(widget._work.layers.masks.data.any(axis=(1, 2))), [1, 2, 3])
+
+
+@pytest.mark.window
+def test_shows_slice_after_slice(widget, settle, viewer, qtbot, predictor):
+    seen = []
+    viewer.dims.events.current_step.connect(lambda event: seen.append(viewer.dims.current_step[0]))
+    widget.panel.buttons["propagate"].click()
+    assert widget.panel.buttons["cancel"].isEnabled()
+    settle(widget)
+    assert seen == [3, 4, 5, 1, 0]
+    assert not widget.panel.buttons["cancel"].isEnabled()
+
+
+@pytest.mark.window
+def test_cancel_keeps_what_is_done(widget, settle, predictor, qtbot):
+    predict = predictor.predict
+
+    def stop_at_third(*args, **options):
+        if len(predictor.calls) == 3:
+            predictor.allowed.clear()
+        return predict(*args, **options)
+
+    predictor.predict = stop_at_third
+    widget.panel.buttons["propagate"].click()
+    masks = widget._work.layers.masks
+    qtbot.waitUntil(lambda: masks.data[3].any())
+    widget.panel.buttons["cancel"].click()
+    predictor.allowed.set()
+    settle(widget)
+    done = np.flatnonzero(masks.data.any(axis=(1, 2)))
+    assert {2, 3} <= set(done) < set(range(6))
+    assert widget.panel.status.text().startswith("Stopped after")
+    assert widget.panel.buttons["propagate"].isEnabled()
+
+
+def test_starts_from_an_edited_mask(widget, settle, drag):
+    widget.panel.buttons["negative"].click()
+    drag(widget._work.layers.points, (6, 10, 15))
+    settle(widget)
+    edited = widget._work.layers.masks.data[2].copy()
+    assert not edited[:20].any()
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    masks = widget._work.layers.masks.data
+    np.testing.assert_array_equal(masks[2], edited)
+    assert not masks[3, :19].any()
+    assert masks[3, 20:31, 20:51].all()
+
+
+def test_an_edit_during_the_run_waits_and_is_not_lost(widget, settle, predictor, qtbot):
+    predictor.allowed.clear()
+    widget.panel.buttons["propagate"].click()
+    qtbot.waitUntil(lambda: widget._runner.busy)
+    draw_box(widget, (35, 2, 40, 12), axial(1))
+    predictor.allowed.set()
+    settle(widget)
+    assert (widget._work.layers.masks.data[1] == 2).any()
+    assert widget._work.layers.masks.data.any(axis=(1, 2)).all()
+
+
+def test_says_that_boxes_outside_stay(widget, settle, warnings_shown):
+    widget.panel.first.setValue(3)
+    widget.panel.buttons["propagate"].click()
+    assert any("3 to 5" in str(note.message) for note in warnings_shown)
+    assert not widget._runner.busy
+
+
+@pytest.mark.window
+def test_can_be_closed_while_it_runs(widget, viewer, predictor, qtbot):
+    predictor.allowed.clear()
+    widget.panel.buttons["propagate"].click()
+    qtbot.waitUntil(lambda: widget._runner.busy)
+    viewer.window.remove_dock_widget(widget)
+    predictor.allowed.set()
+    assert QThreadPool.globalInstance().waitForDone(5000)
+    qtbot.wait(20)
+    assert not widget._works
+    draws_nothing = len(predictor.calls)
+    viewer.layers["scan boxes"].add_rectangles(axial(1).rectangle(BOX))
+    qtbot.wait(100)
+    assert len(predictor.calls) == draws_nothing
+
+
+def test_undo_takes_it_back_at_once(widget, settle):
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    layers = widget._work.layers
+    widget.intents.undo()
+    assert np.flatnonzero(layers.masks.data.any(axis=(1, 2))).tolist() == [2]
+    assert len(layers.carried.data) == 0
+    widget.intents.redo()
+    assert layers.masks.data.any(axis=(1, 2)).all()
+    assert sorted(layers.carried.features["slice"]) == [0, 1, 3, 4, 5]
+
+
+def test_a_slice_corrected_by_hand_is_gone_on_from(widget, viewer, settle, drag):
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    masks = widget._work.layers.masks
+    before = masks.data.copy()
+    viewer.dims.set_point(0, 3 * 4)
+    viewer.layers.selection.active = masks
+    masks.mode, masks.brush_size = "erase", 20
+    drag(masks, (12, 7, 8), (12, 7, 27))
+    settle(widget)
+    corrected = masks.data[4].copy()
+    assert 0 < (corrected == 1).sum() < (before[4] == 1).sum()
+    assert widget.panel.table.item(0, 4).text() == "edited"
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    np.testing.assert_array_equal(masks.data[4], corrected)
+    np.testing.assert_array_equal(masks.data[:3], before[:3])
+    assert (masks.data[5] == 1).sum() < (before[5] == 1).sum()
