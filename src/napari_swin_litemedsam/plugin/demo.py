@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from ..io.files import replacing
@@ -42,15 +41,19 @@ def run_demo(screenshot: str | None = None) -> None:
         return
     import napari
 
+    from .scripting import ScriptError
+
     viewer = napari.Viewer()
     widget = open_sample(viewer)
     if screenshot is None:
         napari.run()
         return
     try:
-        _wait(widget)
+        widget.session.wait(_PATIENCE)
         with replacing(screenshot) as unfinished:
             viewer.screenshot(path=str(unfinished), canvas_only=False, flash=False)
+    except (ScriptError, TimeoutError) as error:
+        raise DemoError(str(error)) from error
     finally:
         viewer.close()
     print(f"The demo's picture is in {screenshot}")
@@ -79,20 +82,6 @@ def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
     plane = Plane((z, None, None), axis=0)
     viewer.layers[f"{image.name} boxes"].add_rectangles(plane.rectangle(options["metadata"]["box"]))
     return widget
-
-
-def _wait(widget: "SwinLiteMedSAMWidget") -> None:
-    from qtpy.QtWidgets import QApplication
-
-    end = time.monotonic() + _PATIENCE
-    while widget.busy:
-        if time.monotonic() > end:
-            raise DemoError(f"the model has not answered within {_PATIENCE} seconds")
-        QApplication.processEvents()
-        time.sleep(0.01)
-    if widget.failures:
-        raise DemoError("; ".join(widget.failures))
-    QApplication.processEvents()
 
 
 def _run_under_xvfb(screenshot: str) -> None:

@@ -68,7 +68,7 @@ class Sessions(QObject):
         before = None if work.session.objects else latest(key)
         if before is not None:
             self._offers[work] = before
-        self._autosaves[work] = Autosave(work.session, key, self._writer, lambda: self._take_down(work), self)
+        self._autosaves[work] = Autosave(work.session, key, self._writer, lambda: self.take_down(work), self)
 
     def end(self, work: Work) -> None:
         """Save what is not saved of a work, and let go of it."""
@@ -116,7 +116,7 @@ class Sessions(QObject):
     def save(self, work: Work, path: Path) -> None:
         """Save a work's session in a file."""
         work.edits.catch_up()
-        write_to = self._take_down(work)
+        write_to = self.take_down(work)
         self._messages.say("Saving the session …")
         self._writer.submit((work, path), lambda: write_to(path))
 
@@ -132,7 +132,7 @@ class Sessions(QObject):
             if work not in self._autosaves:
                 return
             try:
-                self._take_up(work, saved, path)
+                self.take_up(work, saved, path)
             except SessionFileError as error:
                 end(error)
 
@@ -143,7 +143,14 @@ class Sessions(QObject):
         self._messages.say("Opening the session …")
         self._reader.start(steps, take, end)
 
-    def _take_up(self, work: Work, saved: Saved, path: Path) -> None:
+    def take_up(self, work: Work, saved: Saved, path: Path) -> None:
+        """Put a session that was read from a path in the place of a work's.
+
+        Raises
+        ------
+        SessionFileError
+            If it is of an image of another size.
+        """
         work.edits.catch_up()
         image, window = work.layers.image, saved.origin.window
         if window is not None and not image.rgb and saved.shape == work.session.shape:
@@ -162,7 +169,7 @@ class Sessions(QObject):
         self.show_offer()
         self.opened.emit()
 
-    def _take_down(self, work: Work) -> Callable[[Path], None]:
+    def take_down(self, work: Work) -> Callable[[Path], None]:
         """Take a session down as it is now; what is returned writes it, in any thread."""
         image, checkpoint = work.layers.image, weights_file(self._checkpoint())
         origin = Origin(image.name, str(image.source.path or ""), window_of(image))

@@ -17,11 +17,11 @@ from .layers import SessionLayers
 from .loading import LazyPredictor, ModelChoice, load_predictor
 from .messages import Messages
 from .model_section import devices
-from .objects import State
 from .panel import Panel
 from .planes import Plane
 from .remembered import recall, remember
 from .runs import Runs, Work
+from .scripting import ScriptSession
 from .sessions import Sessions
 from .showing import show_names
 from .visibility import show_all_but
@@ -79,6 +79,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self._take_image,
             lambda: self._references.value,
         )
+        self._session = ScriptSession(lambda: self._work, self._runs, self.sessions, lambda: self.busy)
         self._keys = Keys(self.intents.do, self._messages.warn, self._show_keys)
         self._keys.bind(napari_viewer)
         layout = QVBoxLayout(self)
@@ -142,6 +143,11 @@ class SwinLiteMedSAMWidget(QWidget):
     def _label_layers(self, _: Any = None) -> list["napari.layers.Labels"]:
         own = [layer for work in self._works.values() for layer in work.layers.own()]
         return [layer for layer in self.viewer.layers if isinstance(layer, Labels) and layer not in own]
+
+    @property
+    def session(self) -> ScriptSession:
+        """What scripts drive the panel with: the objects of the chosen image."""
+        return self._session
 
     @property
     def image(self) -> "napari.layers.Image | None":
@@ -310,12 +316,6 @@ class SwinLiteMedSAMWidget(QWidget):
         """Whether something runs or is about to."""
         timers = self._image_timer, self._follow_timer, self._lost_timer
         return self._runs.busy or any(timer.isActive() for timer in timers)
-
-    @property
-    def failures(self) -> list[str]:
-        """What went wrong with objects of the chosen image, in words for the user."""
-        objects = self._work.session.objects.values() if self._work is not None else ()
-        return [item.message for item in objects if item.state is State.FAILED]
 
     # ---- to the user
 
