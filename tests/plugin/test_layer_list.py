@@ -90,7 +90,7 @@ def test_all_removed_come_back_when_their_object_is_chosen(viewer, widget, settl
     draw(widget)
     draw(widget, OTHER, 1)
     settle(widget)
-    for kind in ("boxes", "masks", "points", "scribble"):
+    for kind in ("boxes", "masks", "points", "scribble", "carried boxes"):
         viewer.layers.remove(f"scan {kind}")
     assert len(viewer.layers) == 1
     widget.panel.table.selectRow(0)

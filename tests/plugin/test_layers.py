@@ -3,7 +3,7 @@ import pytest
 
 from napari_swin_litemedsam.plugin.images import GEOMETRY
 
-from .conftest import run_on
+from .conftest import SECOND, run_on
 
 
 def test_boxes_come_first_and_stay_on_top(make, model):
@@ -51,4 +51,15 @@ def test_a_forgotten_layer_is_made_again_with_what_it_showed(make, model):
     model.layers.remove("scan masks")
     layers.forget(layers.masks)
     assert layers.ensure()
+    assert layers.masks.data[1].sum() == 8 * 10
+
+
+def test_each_layer_shows_what_there_is_from_the_moment_it_is_there(make):
+    layers = make()
+    session = layers.session
+    session.add_box(SECOND, (2.0, 3.0, 9.0, 12.0))
+    request = session.next_request(None)
+    session.accept(request, session.compute(request))
+    assert layers.add_missing()
+    assert layers.scribble is None
     assert layers.masks.data[1].sum() == 8 * 10

@@ -143,7 +143,7 @@ class Edits:
 
     def plane_in_view(self) -> Plane:
         """The plane of the image that the viewer shows."""
-        return plane_in_view(self.layers.image, self.layers.viewer.dims)
+        return plane_in_view(self.layers.image, self.layers.viewer.dims, self.session.channel)
 
     # ---- boxes
 
@@ -195,7 +195,8 @@ class Edits:
         if not set(wide) <= set(spans):
             self._warn("A box lies on one slice of the image; this one crosses several of them.")
         y0, x0, y1, x1 = (float(side) for side in (*low[spans], *high[spans]))
-        return Plane.of(self.session.shape, spans, (low + high) / 2), (y0, x0, y1, x1)
+        session = self.session
+        return Plane.of(session.shape, spans, (low + high) / 2, session.channel), (y0, x0, y1, x1)
 
     def _box_selected(self, event: Any = None) -> None:
         boxes = self.layers.boxes

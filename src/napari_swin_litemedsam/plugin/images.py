@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import napari
     from napari.components import Dims
 
+_CHANNELS = {"c", "ch", "channel", "channels"}  # names of axes
+_FEW = 8  # channels, at most, that an axis without such a name is taken to hold
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
@@ -34,13 +36,33 @@ def shown_axes(layer: "napari.layers.Layer", dims: "Dims") -> tuple[int, int]:
     return rows, columns
 
 
-def plane_in_view(image: "napari.layers.Image", dims: "Dims") -> Plane:
-    """The plane of an image that the canvas shows."""
+def channel_axes(image: "napari.layers.Image") -> dict[int, tuple[str, int]]:
+    """The axes that may hold channels, each with its name and length: those that are named so, and short ones."""
+    if image.rgb or image.ndim < 3:
+        return {}
+    # without a name napari calls an axis by its number from the end
+    names = ["" if name == str(axis - image.ndim) else name for axis, name in enumerate(image.axis_labels)]
+    axes = {axis: told for axis, told in enumerate(zip(names, spatial_shape(image), strict=True)) if told[1] > 1}
+    named = {axis: told for axis, told in axes.items() if _is_channel(told[0])}
+    return named or {axis: told for axis, told in axes.items() if told[1] <= _FEW}
+
+
+def _is_channel(name: str) -> bool:
+    return name.strip().lower() in _CHANNELS
+
+
+def channel_of(image: "napari.layers.Image") -> int | None:
+    """The axis that is named as one of channels."""
+    return next((axis for axis, (name, _) in channel_axes(image).items() if _is_channel(name)), None)
+
+
+def plane_in_view(image: "napari.layers.Image", dims: "Dims", channel: int | None = None) -> Plane:
+    """The plane of an image that the canvas shows; `channel` is the axis that holds channels."""
     spans = shown_axes(image, dims)
     hidden, matrix, offset = _hidden_axes(image, dims, spans)
     position = np.zeros(image.ndim)
     position[hidden] = matrix @ np.array(dims.point[-image.ndim :])[hidden] + offset
-    return Plane.of(spatial_shape(image), spans, position)
+    return Plane.of(spatial_shape(image), spans, position, channel)
 
 
 def show_plane(image: "napari.layers.Image", dims: "Dims", plane: Plane) -> None:

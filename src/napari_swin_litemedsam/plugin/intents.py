@@ -89,6 +89,21 @@ class Intents:
         """Stop what runs."""
         self._side_runner.close()
 
+    # ---- channels
+
+    def take_channels(self, axis: int | None) -> None:
+        """Take an axis of the image for that of channels, or none."""
+        if (work := self._chosen()) is not None and not work.session.objects:
+            work.session.channel = axis
+            self._begin()
+
+    def show_channel(self, number: int) -> None:
+        """Show a channel, which new boxes are then drawn on."""
+        if (work := self._chosen()) is not None and (axis := work.session.channel) is not None:
+            plane = work.edits.plane_in_view()
+            if plane.at[axis] is not None:
+                show_plane(work.layers.image, self.viewer.dims, plane.moved(number, axis))
+
     # ---- drawing
 
     def use_tool(self, name: str) -> None:

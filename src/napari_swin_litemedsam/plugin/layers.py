@@ -12,7 +12,7 @@ import numpy as np
 from napari.layers import Labels, Points, Shapes
 from numpy.typing import ArrayLike, NDArray
 
-from .images import geometry_of, pixels_of, spatial_shape, through_world
+from .images import channel_of, geometry_of, pixels_of, spatial_shape, through_world
 from .loading import LazyPredictor
 from .objects import Change
 from .palette import palette
@@ -41,6 +41,7 @@ class SessionLayers:
     def __init__(self, viewer: "napari.Viewer", image: "napari.layers.Image", predictor: LazyPredictor):
         self.viewer, self.image = viewer, image
         self.session = Session(pixels_of(image), spatial_shape(image), predictor)
+        self.session.channel = channel_of(image)
         self.kind = "positive"
         self.quiet = False
         self.points: Points | None = self._find(Points, "points", {"object", "kind"})
@@ -86,7 +87,7 @@ class SessionLayers:
     @property
     def _is_deep(self) -> bool:
         """Whether boxes can be carried through the image."""
-        return sum(side > 1 for side in self.session.shape) > 2
+        return sum(side > 1 for axis, side in enumerate(self.session.shape) if axis != self.session.channel) > 2
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -144,10 +145,10 @@ class SessionLayers:
             else:
                 return False
             self._move_boxes_up()
-        if self.scribble is not None and self.points is not None:
-            objects = self.session.objects.values()
-            planes = {plane for item in objects for plane in (item.plane, *item.masks)}
-            show(self, Change(frozenset(self.session.objects), frozenset(planes), False))
+        # at once: what a layer does not show yet would be taken for erased by the user
+        objects = self.session.objects.values()
+        planes = {plane for item in objects for plane in (item.plane, *item.masks)}
+        show(self, Change(frozenset(self.session.objects), frozenset(planes), False))
         return True
 
     def forget(self, layer: Any) -> bool:

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from .actions import ACTIONS, TOOLS, tip_of
 from .carry_options import CarryOptions
 from .carrying import Reach
+from .channel_row import ChannelRow
 from .controls import Section, allow, button, column, explain, row
 from .model_section import ModelSection
 from .review_section import ReviewSection
@@ -45,6 +46,7 @@ class Panel(QWidget):
         super().__init__(parent)
         self.buttons = {name: button(action.text, action.tip) for name, action in ACTIONS.items()}
         self.help = button("?", "How to use this panel, and its keys.")
+        self.channels = ChannelRow()
         self.window_section = WindowSection()
         self.model_section = ModelSection()
         self.session_section = SessionSection(self.buttons["save_session"], self.buttons["open_session"])
@@ -93,7 +95,7 @@ class Panel(QWidget):
         images.addWidget(chooser, 1)
         self.help.setFixedWidth(28)
         images.addWidget(self.help)
-        return column(images, self.session_section)
+        return column(images, self.channels, self.session_section)
 
     def _tools(self) -> QGridLayout:
         tools = QGridLayout()

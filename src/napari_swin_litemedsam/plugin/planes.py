@@ -38,10 +38,10 @@ class Plane:
     axis: int | None = None
 
     @classmethod
-    def of(cls, shape: Sequence[int], spans: Sequence[int], position: ArrayLike) -> "Plane":
-        """The plane that spans two axes of an image and lies nearest to a position."""
+    def of(cls, shape: Sequence[int], spans: Sequence[int], position: ArrayLike, channel: int | None = None) -> "Plane":
+        """The plane that spans two axes of an image and lies nearest to a position; channels are no neighbours."""
         nearest = np.clip(np.rint(position), 0, np.array(shape) - 1)
-        deep = [axis for axis, side in enumerate(shape) if axis not in spans and side > 1]
+        deep = [axis for axis, side in enumerate(shape) if axis not in (*spans, channel) and side > 1]
         at = tuple(None if axis in spans else int(place) for axis, place in enumerate(nearest))
         return cls(at, deep[-1] if deep else None)
 
@@ -61,10 +61,11 @@ class Plane:
         """What takes the plane out of an array."""
         return tuple(slice(None) if place is None else place for place in self.at)
 
-    def moved(self, position: int) -> "Plane":
-        """The parallel plane at another position."""
-        assert self.axis is not None, "an image without depth has one plane"
-        return replace(self, at=(*self.at[: self.axis], position, *self.at[self.axis + 1 :]))
+    def moved(self, position: int, along: int | None = None) -> "Plane":
+        """The parallel plane at another position, among its neighbours or along another axis that it does not span."""
+        axis = self.axis if along is None else along
+        assert axis is not None, "an image without depth has one plane"
+        return replace(self, at=(*self.at[:axis], position, *self.at[axis + 1 :]))
 
     def parallels(self, where: Sequence[Any]) -> list["Plane"]:
         """The parallel planes that meet a part of the image, a slice or an array of positions for each axis."""

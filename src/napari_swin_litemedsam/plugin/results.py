@@ -47,6 +47,7 @@ class Results(Ledger):
     def __init__(self, shape: tuple[int, ...]):
         super().__init__()
         self.shape = tuple(shape)
+        self.channel: int | None = None  # the axis that holds channels, along which nothing is carried
         self.result: NDArray | None = None
         self.highest_id = 0  # of labels that are of no object
 

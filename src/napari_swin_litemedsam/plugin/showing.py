@@ -127,14 +127,15 @@ def _show_boxes(layers: "SessionLayers") -> None:
     if stale or missing:
         with layers.changing():
             # wherever the user has put this layer
-            corners = [through_world(rectangle, layers.image, boxes) for _, rectangle in missing]
-            _exchange(boxes, stale, corners, {"object": [id for id, _ in missing]})
+            rectangles = [through_world(rectangle, layers.image, boxes) for _, rectangle in missing]
+            _exchange(boxes, stale, rectangles, {"object": [id for id, _ in missing]})
 
 
 def _stands_for(layers: "SessionLayers", corners: NDArray, plane: Plane, box: Box) -> bool:
     low, high = corners.min(axis=0), corners.max(axis=0)
     same = np.allclose(np.concatenate([plane.drop(low[None]), plane.drop(high[None])], axis=1), box)
-    return same and Plane.of(layers.session.shape, plane.spans, (low + high) / 2) == plane
+    session = layers.session
+    return same and Plane.of(session.shape, plane.spans, (low + high) / 2, session.channel) == plane
 
 
 def _show_points(layers: "SessionLayers", id: int) -> None:
@@ -179,8 +180,8 @@ def _show_carried_boxes(layers: "SessionLayers", ids: Collection[int]) -> None:
                 stale.append(row)
     missing = [(*key, corners) for key, rectangles in wanted.items() for corners in rectangles]
     if stale or missing:
-        features = {"object": [id for id, _, _ in missing], "slice": [position for _, position, _ in missing]}
-        _exchange(layer, stale, [corners for _, _, corners in missing], features)
+        ids_of, positions, rectangles = zip(*missing, strict=True) if missing else ((), (), ())
+        _exchange(layer, stale, list(rectangles), {"object": ids_of, "slice": positions})
 
 
 def _exchange(

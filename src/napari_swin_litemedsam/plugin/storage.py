@@ -95,7 +95,17 @@ def restore(session: Session, saved: Saved) -> None:
             item.state = State.WAITING
         for plane in {*item.answers, *item.hand}:
             item.compose(plane)
+    session.channel = _channel_of(items, session)
     session.replace_all(items, saved.result)
+
+
+def _channel_of(items: list[BoxObject], session: Session) -> int | None:
+    """The axis that held channels when objects were drawn, as far as they tell."""
+    planes = {plane for item in items for plane in item.boxes}
+    for channel in (session.channel, None, *range(len(session.shape))):
+        if all(Plane.of(session.shape, p.spans, [place or 0 for place in p.at], channel) == p for p in planes):
+            return channel
+    return session.channel
 
 
 def write(path: str | os.PathLike, saved: Saved) -> None:

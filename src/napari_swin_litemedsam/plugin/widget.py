@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from .edits import Edits
 from .help import HelpPopover
-from .images import show_plane, spatial_shape
+from .images import channel_axes, show_plane, spatial_shape
 from .intents import Intents
 from .keys import Keys
 from .layers import SessionLayers
@@ -119,6 +119,8 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.table.shown.connect(intents.show_or_hide)
         panel.table.unwanted.connect(intents.remove)
         panel.model_section.chosen.connect(self._exchange_model)
+        panel.channels.axis_chosen.connect(intents.take_channels)
+        panel.channels.channel_chosen.connect(intents.show_channel)
         panel.window_section.changed.connect(intents.take_window)
         panel.window_section.percentiles_wanted.connect(intents.measure_window)
         panel.review_section.strip.clicked.connect(intents.go_to)
@@ -244,7 +246,10 @@ class SwinLiteMedSAMWidget(QWidget):
     def _show_position(self) -> None:
         """Mark the slice in view, if it is one of the current object's."""
         if self._work is not None:
-            item, plane = self._work.session.current_object, self._work.edits.plane_in_view()
+            session, plane = self._work.session, self._work.edits.plane_in_view()
+            item = session.current_object
+            if session.channel is not None:
+                self.panel.channels.show_channel(plane.at[session.channel] or 0)
             here = item is not None and item.plane.joins(plane)
             self.panel.review_section.strip.show_current(plane.position if here else None)
 
@@ -333,6 +338,7 @@ class SwinLiteMedSAMWidget(QWidget):
         panel, work = self.panel, self._work
         panel.model_section.show_facts(self._predictor.facts)
         if work is None:
+            panel.channels.show_axes({}, None, False)
             panel.table.show_objects([], None)
             panel.enable(image=self.image is not None, objects=False)
             panel.show_history(None, None)
@@ -345,6 +351,7 @@ class SwinLiteMedSAMWidget(QWidget):
         work.hidden &= session.objects.keys()
         if work.hidden:
             show_all_but(work.layers, work.hidden)
+        panel.channels.show_axes(channel_axes(work.layers.image), session.channel, bool(session.objects))
         panel.table.show_objects(session.objects.values(), session.current, work.hidden)
         panel.show_switches(session.live, session.use_points, session.use_scribble)
         panel.show_history(session.history.undo_name, session.history.redo_name)
