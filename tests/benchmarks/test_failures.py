@@ -35,7 +35,7 @@ def test_the_window_is_a_square_inside_the_image_that_shows_the_object(failures,
     assert rows.stop - rows.start == columns.stop - columns.start
     assert 0 <= rows.start <= box[0]
     assert min(box[2], 199) < rows.stop <= 200
-    assert 0 <= columns.start
+    assert columns.start >= 0
     assert columns.stop <= 260
 
 
