@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 RUNNABLE = ("tutorials/scripting.md", "contributing.md")
-WITH_WINDOW = "scripting.md"
+WITH_WINDOW = "scripting.md"  # run by tests/plugin/test_scripting.py
 
 
 def blocks(page, language):
@@ -58,21 +58,7 @@ def test_python_on_a_page_runs_from_top_to_bottom(page, monkeypatch, tmp_path, c
             assert set(np.unique(file["segs"])) == {0, 1}
 
 
-def test_the_script_that_drives_the_panel_runs(monkeypatch, tmp_path, capsys, make_napari_viewer):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SWIN_LITEMEDSAM_DATA", str(tmp_path / "user data"))
-    monkeypatch.setattr(predictor, "make_backend", lambda *_: BoxBackend())
-    monkeypatch.setattr("napari.Viewer", make_napari_viewer)
-    namespace = {"__name__": "page"}
-    for block in blocks(DOCS / WITH_WINDOW, "python"):
-        exec(compile(block, WITH_WINDOW, "exec"), namespace)
-    assert capsys.readouterr().out.splitlines()[-1] == "[7 8 9]"
-    with np.load("thigh.npz") as file:
-        assert np.flatnonzero(file["segs"].any(axis=(1, 2))).tolist() == [7, 8, 9]
-    assert Path("thigh.session").is_file()
-
-
-def test_pages_with_python_are_known_to_the_test_above():
+def test_pages_with_python_are_known_to_tests():
     # README pieces and signatures are no programs
     assert [p.relative_to(DOCS).as_posix() for p in PAGES if blocks(p, "python")] == sorted((*RUNNABLE, WITH_WINDOW))
 

@@ -1,13 +1,19 @@
 """The panel driven by a script: no signals, no event loop, plain calls one after the other."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from napari_swin_litemedsam.plugin import widget as widget_module
 from napari_swin_litemedsam.plugin.carrying import Reach
 from napari_swin_litemedsam.plugin.scripting import ScriptError
 from napari_swin_litemedsam.plugin.storage import SessionFileError
 
 from .conftest import BOX, filled
+
+PAGE = Path(__file__).parents[2] / "docs" / "scripting.md"
 
 
 @pytest.fixture
@@ -139,3 +145,17 @@ def test_it_does_not_wait_for_ever(session, predictor):
         session.wait(0.1)
     predictor.allowed.set()
     session.wait()
+
+
+def test_the_page_of_the_documentation_runs(monkeypatch, tmp_path, capsys, make_napari_viewer, predictor):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(widget_module, "load_predictor", lambda _: predictor)
+    monkeypatch.setattr("napari.Viewer", make_napari_viewer)
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    namespace = {"__name__": "page"}
+    for block in blocks:
+        exec(compile(block, PAGE.name, "exec"), namespace)
+    assert capsys.readouterr().out.splitlines()[-1] == "[7 8 9]"
+    with np.load("thigh.npz") as file:
+        assert np.flatnonzero(file["segs"].any(axis=(1, 2))).tolist() == [7, 8, 9]
+    assert Path("thigh.session").is_file()
