@@ -65,3 +65,10 @@ def test_in_bf16_on_all_images_without_validation(data, tmp_path, capsys):
     assert told.out.strip().endswith("last.safetensors")
     model = load_checkpoint(told.out.strip())
     assert all(tensor.isfinite().all() for tensor in model.parameters())
+
+
+def test_data_without_a_usable_pair_are_told(data, tmp_path, capsys):
+    (data / "images" / "a.png").write_bytes(b"not an image either")
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "random"]) == 2
+    assert "none of the pairs can be used" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()

@@ -1,6 +1,7 @@
 import sys
 
 import numpy as np
+import pydicom
 import pytest
 
 from napari_swin_litemedsam.io import Segment, read_scan, write_labels
@@ -71,3 +72,13 @@ def test_without_the_package_the_extra_is_named(tmp_path, scan, labels, monkeypa
     monkeypatch.setitem(sys.modules, "highdicom", None)
     with pytest.raises(ValueError, match=r"napari-swin-litemedsam\[dicom\]"):
         write_labels(tmp_path / "seg.dcm", labels, source=scan.files)
+
+
+def test_a_series_that_lacks_what_a_segmentation_takes_is_told(tmp_path, scan, labels):
+    for path in scan.files:
+        slice_ = pydicom.dcmread(path)
+        del slice_.StudyInstanceUID
+        slice_.save_as(path)
+    with pytest.raises(ValueError, match="lacks what a segmentation takes"):
+        write_labels(tmp_path / "seg.dcm", labels, source=scan.files)
+    assert not (tmp_path / "seg.dcm").exists()

@@ -157,3 +157,10 @@ def test_impossible_headers_are_told(tmp_path, field, value):
     patch(path, field, value)
     with pytest.raises(CaseError, match=r"a\.nii: "):
         read_scan(path)
+
+
+def test_colours_are_refused(tmp_path):
+    rgb = np.zeros((3, 4, 5), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.Nifti1Image(rgb, np.eye(4)).to_filename(tmp_path / "a.nii")
+    with pytest.raises(CaseError, match="holds colours"):
+        read_scan(tmp_path / "a.nii")

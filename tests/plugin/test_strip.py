@@ -1,5 +1,7 @@
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, Qt
+from qtpy.QtGui import QHelpEvent
+from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_swin_litemedsam.plugin.strip import SliceStrip
 
@@ -47,3 +49,12 @@ def test_knows_the_worst_slice(strip):
     assert strip.worst == 3
     strip.show_scores({}, 1)
     assert strip.worst is None
+
+
+@pytest.mark.parametrize(("position", "said"), [(3, "Slice 3: predicted IoU 0.20"), (6, "Slice 6: no mask")])
+def test_the_mouse_is_told_the_slice_and_its_score(strip, monkeypatch, position, said):
+    shown = []
+    monkeypatch.setattr(QToolTip, "showText", lambda place, text, widget: shown.append(text))
+    place = QPoint(int(strip.place_of(position).center().x()), 20)
+    QApplication.sendEvent(strip, QHelpEvent(QEvent.Type.ToolTip, place, strip.mapToGlobal(place)))
+    assert shown == [said]

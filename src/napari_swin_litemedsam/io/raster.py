@@ -49,8 +49,6 @@ def write_picture(path: str | os.PathLike, labels: NDArray[np.unsignedinteger]) 
         with replacing(path) as unfinished:
             imwrite(unfinished, labels, photometric="minisblack", compression="zlib")
         return
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"{path}: JPEG would change label ids; choose .png")
     if labels.ndim != 2:
         raise ValueError(f"{path}: a PNG holds no volume; choose .nii.gz, .nrrd, .mha or .tif")
     from PIL import Image

@@ -1,0 +1,99 @@
+"""What the panel's buttons refuse or ask, and that nothing is lost by it."""
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QMessageBox
+
+from napari_swin_litemedsam.plugin import intents
+
+from .conftest import axial
+
+BOX, OVERLAPPING = (10, 20, 30, 50), (20, 30, 40, 60)
+
+
+@pytest.fixture
+def volume(viewer):
+    return viewer.add_image(np.random.default_rng(0).random((6, 48, 64)), name="scan")
+
+
+@pytest.fixture
+def widget(volume, open_widget):
+    return open_widget()
+
+
+@pytest.fixture
+def objects(viewer, widget, draw, settle):
+    """Two objects that overlap, on the slice in view, the second one chosen and the first committed."""
+    viewer.dims.set_point(0, 2)
+    for box in (BOX, OVERLAPPING):
+        draw(widget, box, axial(2))
+    settle(widget)
+    widget._work.session.commit([1])
+    widget.intents.choose(2)
+    return widget
+
+
+@pytest.mark.parametrize("tool", ["positive", "negative", "paint", "erase"])
+def test_prompts_need_a_box_first(widget, warnings_shown, tool):
+    widget.intents.use_tool(tool)
+    assert "Draw a box first" in str(warnings_shown[-1].message)
+
+
+def test_nothing_to_commit_is_told(widget, warnings_shown):
+    widget.intents.commit()
+    assert "Nothing was committed" in str(warnings_shown[-1].message)
+
+
+@pytest.mark.parametrize(
+    ("answer", "committed", "shared"), [("Keep them", True, 1), ("Overwrite them", True, 2), ("Cancel", False, 1)]
+)
+def test_who_gets_shared_pixels_is_asked(objects, monkeypatch, warnings_shown, answer, committed, shared):
+    asked = []
+
+    def click(box):
+        asked.append(box.text())
+        (button,) = (b for b in box.buttons() if b.text().replace("&", "") == answer)
+        button.click()
+
+    monkeypatch.setattr(QMessageBox, "exec", click)
+    objects.panel.overlap.setCurrentText("ask")
+    objects.panel.table.selectRow(1)
+    objects.intents.commit()
+    assert asked == ["The masks lie on objects of the result: 1."]
+    result = objects._work.session.result
+    assert result[2, 25, 40] == shared
+    assert result[2, 38, 58] == (2 if committed else 0)
+    assert bool(warnings_shown) != committed
+
+
+def test_a_box_on_the_slice_of_the_current_one_is_not_added(objects):
+    objects.intents.anchor()
+    assert "current one already" in objects.panel.status.text()
+    assert not objects._work.session.objects[2].anchors
+
+
+def test_a_box_of_another_direction_is_refused(viewer, objects, warnings_shown):
+    viewer.dims.order = (1, 0, 2)
+    objects.intents.anchor()
+    assert "turn the view back" in str(warnings_shown[-1].message)
+    assert not objects._work.session.objects[2].anchors
+
+
+def test_an_image_without_slices_is_not_propagated(viewer, open_widget, warnings_shown):
+    viewer.add_image(np.zeros((48, 64)))
+    open_widget().intents.propagate()
+    assert "Only volumes" in str(warnings_shown[-1].message)
+
+
+def test_percentiles_that_cannot_be_measured_are_told(widget, volume, monkeypatch, qtbot, warnings_shown):
+    def fail(*_):
+        raise OSError("the file is gone")
+
+    monkeypatch.setattr(intents, "percentile_window", fail)
+    limits = tuple(volume.contrast_limits)
+    presets = widget.panel.window_section.presets
+    presets.setCurrentIndex(presets.count() - 1)
+    presets.activated.emit(presets.count() - 1)
+    qtbot.waitUntil(lambda: bool(warnings_shown))
+    assert "the file is gone" in str(warnings_shown[-1].message)
+    assert tuple(volume.contrast_limits) == limits
