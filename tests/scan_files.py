@@ -90,3 +90,34 @@ def save_series(folder, geometry=GEOMETRIES["straight"], volume=VOLUME, skip=(),
             folder / f"{name}{z * 7919 % 101:03d}", enforce_file_format=True
         )
     return folder
+
+
+def save_enhanced(path, geometry=GEOMETRIES["anisotropic"], volume=VOLUME, order=None, **fields):
+    """One file of several images, in any order, with what is the same for all of them told once."""
+    order = range(len(volume)) if order is None else order
+    alone = dict.fromkeys(("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient"))
+    data = dicom_image(volume[0], **alone)
+    data.set_pixel_data(volume[list(order)], "MONOCHROME2", 16)
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = pydicom.uid.EnhancedCTImageStorage
+    direction = np.array(geometry.direction)[::-1]
+    orientation = [round(v, 12) for v in (*direction[:, 2], *direction[:, 1])]
+    shared = _group("PixelMeasuresSequence", PixelSpacing=list(geometry.spacing[1:]))
+    shared.update(_group("PlaneOrientationSequence", ImageOrientationPatient=orientation))
+    data.SharedFunctionalGroupsSequence = [shared]
+    data.PerFrameFunctionalGroupsSequence = []
+    for z in order:
+        frame = _group("PlanePositionSequence", ImagePositionPatient=geometry.to_world([z, 0, 0])[::-1].tolist())
+        frame.update(_group("PixelValueTransformationSequence", RescaleSlope=1, RescaleIntercept=-1000 - z))
+        data.PerFrameFunctionalGroupsSequence.append(frame)
+    for name, value in fields.items():
+        setattr(data, name, value)
+    data.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _group(name, **fields):
+    group, item = pydicom.Dataset(), pydicom.Dataset()
+    for field, value in fields.items():
+        setattr(item, field, value)
+    setattr(group, name, [item])
+    return group

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from napari_swin_litemedsam.geometry import Geometry
 from napari_swin_litemedsam.io import CaseError, dicom, files, read_scan, write_labels
 from napari_swin_litemedsam.io.dicom import find_series
-from scan_files import GEOMETRIES, RIGHT_HANDED, VOLUME, assert_same_place, dicom_image, save_series
+from scan_files import GEOMETRIES, RIGHT_HANDED, VOLUME, assert_same_place, dicom_image, save_enhanced, save_series
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def tilted(angle):
         ({"ImagePositionPatient": None}, "5 images of the series tell no position"),
         ({"PixelSpacing": None}, "no pixel spacing"),
         ({"PixelSpacing": [1, 0]}, "positive"),
-        ({"NumberOfFrames": 3}, "several images in one file"),
+        ({"NumberOfFrames": 3}, "3 images in one file, of which 0 are described"),
         ({"volume": np.zeros((5, 4, 4, 3), np.uint8)}, "3 values per pixel"),
         ({"Rows": 5000}, "claims"),
         ({"Rows": 7}, "cannot be read"),
@@ -159,3 +159,61 @@ def test_series_above_the_limit_are_refused(folder, monkeypatch):
     monkeypatch.setattr(dicom, "_pixels", lambda *_: pytest.fail("went on to read the pixels"))
     with pytest.raises(CaseError, match="the limit"):
         read_scan(folder)
+
+
+class TestEnhanced:
+    """Several images in one file."""
+
+    @pytest.mark.parametrize("name", RIGHT_HANDED)
+    def test_images_are_sorted_and_rescaled_by_what_the_file_tells_of_each(self, folder, name):
+        save_enhanced(folder / "a.dcm", RIGHT_HANDED[name], order=(3, 0, 4, 1, 2))
+        for place in (folder, folder / "a.dcm"):
+            scan = read_scan(place)
+            np.testing.assert_array_equal(scan.array, VOLUME - 1000 - np.arange(5)[:, None, None])
+            np.testing.assert_allclose(scan.geometry.affine, RIGHT_HANDED[name].affine, atol=1e-6)
+        assert find_series(folder)[0].title == "Abdomen, CT, 5 images of 6 x 7"
+
+    def test_labels_lie_where_itk_puts_the_scan(self, folder, tmp_path):
+        save_enhanced(folder / "a.dcm", RIGHT_HANDED["oblique"])
+        scan = read_scan(folder)
+        write_labels(tmp_path / "labels.nrrd", scan.array > 0, scan.geometry)
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(folder / "a.dcm"))
+        reader.ReadImageInformation()
+        written = sitk.ReadImage(tmp_path / "labels.nrrd")
+        np.testing.assert_allclose(written.GetOrigin(), reader.GetOrigin(), atol=1e-4)
+        np.testing.assert_allclose(written.GetDirection(), reader.GetDirection(), atol=1e-4)
+
+    def test_a_file_of_one_image_is_a_volume_of_one(self, folder):
+        save_enhanced(folder / "a.dcm", volume=VOLUME[:1])
+        scan = read_scan(folder)
+        assert scan.array.shape == (1, 6, 7)
+        np.testing.assert_allclose(scan.geometry.origin, GEOMETRIES["anisotropic"].origin)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"geometry": tilted(12)}, r"tilted by 12.0 degrees"),
+            ({"order": (0, 1, 3, 4)}, "1 slices are missing"),
+            ({"order": (0, 1, 1, 2)}, "at the same place"),
+            ({"NumberOfFrames": 4}, "4 images in one file, of which 5 are described"),
+            ({"NumberOfFrames": 10**9}, "cannot be read"),
+            ({"SharedFunctionalGroupsSequence": []}, "tell no pixel spacing|tell no position"),
+        ],
+    )
+    def test_what_is_no_volume_is_told(self, folder, options, message):
+        save_enhanced(folder / "a.dcm", **options)
+        with pytest.raises(CaseError, match=message):
+            read_scan(folder)
+
+    def test_several_files_of_several_images_are_told(self, folder):
+        for name in "ab":
+            save_enhanced(folder / f"{name}.dcm")
+        with pytest.raises(CaseError, match="several files of several images"):
+            read_scan(folder)
+
+    def test_no_segmentation_can_be_written_of_them(self, folder, tmp_path):
+        pytest.importorskip("highdicom")
+        scan = read_scan(save_enhanced(folder / "a.dcm"))
+        with pytest.raises(ValueError, match="save the labels as NIfTI or NRRD"):
+            write_labels(tmp_path / "seg.dcm", np.ones(scan.array.shape, np.uint8), scan.geometry, [], scan.files)

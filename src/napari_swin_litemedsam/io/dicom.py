@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..geometry import Geometry, Scan
 from .files import CaseError, check_claim
+from .multiframe import frame_count, frames_of, is_enhanced
 
 SUFFIXES = (".dcm", ".dicom")
 # of the distance between slices
@@ -99,7 +100,8 @@ def read_dicom(path: str | os.PathLike, series: int | None = None) -> Scan:
 def read_series(files: Iterable[Path]) -> Scan:
     """Read the images of one series as a volume, sorted by position along their normal.
 
-    Intensities are rescaled. A single image without a position, such as a radiograph, makes a 2D scan.
+    Intensities are rescaled. A single image without a position, such as a radiograph, makes a 2D scan. A single file of
+    enhanced DICOM holds all images of its series.
 
     Raises
     ------
@@ -109,13 +111,15 @@ def read_series(files: Iterable[Path]) -> Scan:
     """
     paths = list(files)
     with _telling(paths[0]):
-        headers = [_header(path) for path in paths]
+        file_headers = [_header(path) for path in paths]
+        headers = _image_headers(file_headers, paths)
         shape = _same_shape(headers, paths)
         is_colour = len(shape) == 3
         order, geometry = _arrange(headers, paths[0], flat=is_colour)
-        _check_claim(paths, headers, shape)
-        paths, headers = [paths[i] for i in order], [headers[i] for i in order]
-    array = _pixels(paths, headers, shape)
+        _check_claim(paths, file_headers[0], (len(headers), *shape))
+    array = _pixels(paths, headers, order, shape)
+    if len(paths) > 1:
+        paths = [paths[i] for i in order]
     return Scan(array if geometry and geometry.ndim == 3 else array[0], geometry, tuple(paths), is_colour)
 
 
@@ -136,7 +140,7 @@ def _telling(path: Path) -> Iterator[None]:
 def _peek(path: Path) -> Any:
     from pydicom import dcmread
 
-    tags = ["SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows", "Columns"]
+    tags = ["SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows", "Columns", "NumberOfFrames"]
     try:
         with _telling(path):
             return dcmread(path, stop_before_pixels=True, specific_tags=tags) if is_dicom(path) else None
@@ -154,7 +158,8 @@ def _number(value: Any) -> float:
 def _title(headers: Sequence[Any]) -> str:
     first = headers[0]
     name = " ".join(str(first.get("SeriesDescription", "")).split()) or "without description"
-    images = "1 image" if len(headers) == 1 else f"{len(headers)} images"
+    count = sum(map(frame_count, headers))
+    images = "1 image" if count == 1 else f"{count} images"
     return f"{name}, {first.get('Modality', 'unknown modality')}, {images} of {first.Rows} x {first.Columns}"
 
 
@@ -165,9 +170,15 @@ def _header(path: Path) -> Any:
         header = dcmread(path, stop_before_pixels=True)
         if "Rows" not in header or "Columns" not in header:
             raise CaseError(f"{path}: holds no image")
-        if int(header.get("NumberOfFrames", 1) or 1) > 1:
-            raise CaseError(f"{path}: holds several images in one file; only series of one image a file can be read")
     return header
+
+
+def _image_headers(headers: Sequence[Any], paths: Sequence[Path]) -> list[Any]:
+    """A header for each image, where a file may hold several."""
+    found = [frames_of(header) if is_enhanced(header) else [header] for header in headers]
+    if len(found) > 1 and max(map(len, found)) > 1:
+        raise CaseError(f"{paths[0].parent}: the series has several files of several images each; choose one of them")
+    return [frame for frames in found for frame in frames]
 
 
 def _same_shape(headers: Sequence[Any], paths: Sequence[Path]) -> tuple[int, ...]:
@@ -243,28 +254,42 @@ def _slice_distance(heights: NDArray[np.float64], header: Any, path: Path) -> fl
     return float((heights[-1] - heights[0]) / (len(heights) - 1))
 
 
-def _check_claim(paths: Sequence[Path], headers: Sequence[Any], shape: tuple[int, ...]) -> None:
-    first = headers[0]
-    dtype = np.dtype(f"u{max(1, int(first.get('BitsAllocated', 16)) // 8)}")
-    compressed = bool(first.file_meta.TransferSyntaxUID.is_compressed)
-    available = sum(path.stat().st_size for path in paths)
-    check_claim(paths[0], (len(paths), *shape), dtype, available, compressed)
+def _check_claim(paths: Sequence[Path], header: Any, shape: tuple[int, ...]) -> None:
+    dtype = np.dtype(f"u{max(1, int(header.get('BitsAllocated', 16)) // 8)}")
+    compressed = bool(header.file_meta.TransferSyntaxUID.is_compressed)
+    check_claim(paths[0], shape, dtype, sum(path.stat().st_size for path in paths), compressed)
 
 
-def _pixels(paths: Sequence[Path], headers: Sequence[Any], shape: tuple[int, ...]) -> NDArray:
-    """Rescaled intensities, ``(Z, Y, X)`` or ``(1, Y, X, 3)``; whole numbers stay whole."""
+def _stored(paths: Sequence[Path], order: Sequence[int]) -> Iterator[tuple[Path, Any, NDArray]]:
+    """File, data set and stored pixels of each image, in their order in space."""
     from pydicom import dcmread
 
-    with _telling(paths[0]):
-        scales = [(float(h.get("RescaleSlope", 1) or 1), float(h.get("RescaleIntercept", 0) or 0)) for h in headers]
-    whole = all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
-    volume: NDArray = np.empty((len(paths), *shape), np.int32 if whole else np.float32)
-    for image, path, (slope, intercept) in zip(volume, paths, scales, strict=True):
+    if len(paths) < len(order):
+        with _telling(paths[0]):
+            data = dcmread(paths[0])
+            images = data.pixel_array
+        yield from ((paths[0], data, images[i]) for i in order)
+        return
+    for path in (paths[i] for i in order):
         with _telling(path):
             data = dcmread(path)
             stored = data.pixel_array
-            if stored.shape != shape:
-                raise CaseError(f"{path}: holds {stored.shape} pixels instead of {shape}")
+        yield path, data, stored
+
+
+def _pixels(paths: Sequence[Path], headers: Sequence[Any], order: Sequence[int], shape: tuple[int, ...]) -> NDArray:
+    """Rescaled intensities, ``(Z, Y, X)`` or ``(1, Y, X, 3)``; whole numbers stay whole."""
+    with _telling(paths[0]):
+        scales = [
+            (float(h.get("RescaleSlope", 1) or 1), float(h.get("RescaleIntercept", 0) or 0))
+            for h in (headers[i] for i in order)
+        ]
+    whole = all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
+    volume: NDArray = np.empty((len(order), *shape), np.int32 if whole else np.float32)
+    for image, (path, data, stored), (slope, intercept) in zip(volume, _stored(paths, order), scales, strict=True):
+        if stored.shape != shape:
+            raise CaseError(f"{path}: holds {stored.shape} pixels instead of {shape}")
+        with _telling(path):
             if data.get("PhotometricInterpretation") == "MONOCHROME1":
                 # the lowest value is white: turned over, to look as it should
                 low, high = (-(2 ** (data.BitsStored - 1)), 2 ** (data.BitsStored - 1) - 1)

@@ -11,6 +11,7 @@ from .. import __version__
 from ..geometry import Geometry
 from .dicom import is_dicom
 from .files import replacing
+from .multiframe import frame_count
 from .segments import Segment
 
 
@@ -58,6 +59,8 @@ def write_dicom_seg(
     if not ids:
         raise ValueError(f"{path}: a DICOM-SEG file cannot be empty, and there are no labels")
     sources = [dcmread(file, stop_before_pixels=True) for file in paths]
+    if frame_count(sources[0]) > 1:
+        raise ValueError(f"{path}: of enhanced DICOM no DICOM-SEG can be written; save the labels as NIfTI or NRRD")
     planes = labels if labels.ndim == 3 else labels[None]
     if planes.shape != (len(sources), int(sources[0].Rows), int(sources[0].Columns)):
         raise ValueError(f"{path}: labels of shape {labels.shape} do not fit the series of {len(sources)} images")
