@@ -24,7 +24,7 @@ NAMED = pytest.mark.parametrize("scan", [{"axis_labels": ("z", "C", "y", "x")}],
 def test_an_axis_that_is_named_so_is_taken(scan, open_widget):
     row = open_widget().panel.channels
     assert not row.isHidden()
-    assert [row.axes.itemText(place) for place in range(row.axes.count())] == ["none", "axis 1 (C): 2"]
+    assert [row.axes.itemText(place) for place in range(row.axes.count())] == ["none", "C (2)"]
     assert row.axes.currentData() == 1
     assert row.channel.maximum() == 1
 
@@ -46,6 +46,12 @@ def test_boxes_are_carried_through_slices_and_not_through_channels(scan, open_wi
 
 
 @NAMED
+def test_it_widens_no_panel(scan, open_widget):
+    panel = open_widget().panel
+    assert panel.channels.minimumSizeHint().width() <= panel.window_section.minimumSizeHint().width()
+
+
+@NAMED
 def test_the_slider_and_the_panel_say_the_same(scan, open_widget, viewer):
     widget = open_widget()
     viewer.dims.set_current_step(1, 1)
@@ -55,7 +61,7 @@ def test_the_slider_and_the_panel_say_the_same(scan, open_widget, viewer):
 def test_an_axis_without_a_name_can_be_chosen_until_there_are_boxes(scan, open_widget, settle, viewer):
     widget = open_widget()
     row = widget.panel.channels
-    assert [row.axes.itemText(place) for place in range(3)] == ["none", "axis 0: 5", "axis 1: 2"]
+    assert [row.axes.itemText(place) for place in range(3)] == ["none", "axis 0 (5)", "axis 1 (2)"]
     assert row.channel.isHidden()
     assert widget.panel.last.value() == 1
     row.axes.setCurrentIndex(2)

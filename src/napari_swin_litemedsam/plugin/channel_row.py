@@ -19,6 +19,9 @@ class ChannelRow(QWidget):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.axes, self.channel = QComboBox(), QSpinBox()
+        # a long name must not widen the panel
+        self.axes.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.axes.setMinimumContentsLength(4)
         explain(self.axes, "The axis of the image that holds channels; boxes are not carried along it.")
         explain(self.channel, "The channel that is shown and segmented; its slider does the same.")
         self.axes.activated.connect(lambda _: self.axis_chosen.emit(self.axes.currentData()))
@@ -38,7 +41,7 @@ class ChannelRow(QWidget):
             self.axes.clear()
             self.axes.addItem("none", None)
             for axis, (name, count) in axes.items():
-                self.axes.addItem(f"axis {axis}{f' ({name})' if name else ''}: {count}", axis)
+                self.axes.addItem(f"{name or f'axis {axis}'} ({count})", axis)
         self.setVisible(bool(axes))
         self.axes.setCurrentIndex(0 if chosen is None else self.axes.findData(chosen))
         allow(self.axes, _SETTLED if settled else "")
