@@ -18,7 +18,7 @@ from _common import finish
 from napari_swin_litemedsam.backends import NAMES, make_backend
 from napari_swin_litemedsam.backends.probe import picture, prompts
 from napari_swin_litemedsam.predictor import Predictor, load_model
-from napari_swin_litemedsam.propagation import Options, segment_volume
+from napari_swin_litemedsam.propagation import segment_volume
 
 TARGET = 5
 
@@ -35,7 +35,7 @@ def seconds(job, repeats):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--slices", type=int, default=12)
+    parser.add_argument("--slices", type=int, default=6)
     parser.add_argument("--objects", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--backend", default="auto", choices=NAMES)
@@ -48,12 +48,10 @@ def main():
     boxes = [(0, 80 + 3 * i, 60 + 3 * i, args.slices - 1, 170, 200) for i in range(args.objects)]
     steps = args.slices * args.objects
 
-    def carry(boxes, **options):
-        return seconds(
-            lambda: segment_volume(volume, boxes, Predictor(None, backend), options=Options(**options)), args.repeats
-        )
+    def carry(boxes):
+        return seconds(lambda: segment_volume(volume, boxes, Predictor(None, backend)), args.repeats)
 
-    carry(boxes[:1], every=args.slices)  # to warm up
+    segment_volume(volume[:1], [(0, 80, 60, 0, 170, 200)], Predictor(None, backend))  # to warm up
     times = {
         "published loop, published network": steps
         * seconds(lambda: plain.decode(network, plain.encode(network, picture()), *prompts()), 2),
@@ -61,7 +59,6 @@ def main():
         * seconds(lambda: backend.decode(backend.encode(picture()), *prompts()), args.repeats),
         "one object after the other": sum(carry([box]) for box in boxes),
         "all together": carry(boxes),
-        "all together, every 2 slices": carry(boxes, every=2),
     }
     lines = [
         f"{args.objects} objects through {args.slices} slices, {backend.description}",
@@ -72,7 +69,8 @@ def main():
     together = times["all together"]
     lines += [f"| {name} | {taken:.2f} | {taken / together:.2f} |" for name, taken in times.items()]
     ratio = times["published loop, published network"] / together
-    lines += ["", f"Target of {TARGET} times the published loop's speed: {'met' if ratio >= TARGET else '**missed**'}."]
+    told = "met" if ratio >= TARGET else "**missed**"
+    lines += ["", f"Target, {TARGET} times the speed of the published loop and network: {told}."]
     finish("\n".join(lines), args.output)
 
 
