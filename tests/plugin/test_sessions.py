@@ -15,8 +15,6 @@ from qtpy.QtWidgets import QFileDialog
 from napari_swin_litemedsam.plugin import autosave, storage
 from napari_swin_litemedsam.plugin.autosave import key_of, latest
 
-pytestmark = pytest.mark.window
-
 BOX = (10, 20, 30, 50)
 PIXELS = np.random.default_rng(0).random((48, 64))
 
@@ -103,6 +101,7 @@ class TestByHand:
         assert other.contrast_limits == [0.2, 0.7]
         assert len(predictor.calls) == runs
 
+    @pytest.mark.window
     def test_from_naparis_menu(self, drawn, dialogs, qtbot):
         get_app_model().commands.execute_command("napari-swin-litemedsam.save_session")
         qtbot.waitUntil(dialogs.exists)
@@ -183,6 +182,7 @@ class TestByItself:
         drawn._work.session.rename(1, "lesion")
         assert len(kept(drawn)) == 1
 
+    @pytest.mark.window
     def test_closing_saves_what_is_not_saved_yet(self, viewer, widget, draw, settle, monkeypatch, qtbot):
         monkeypatch.setattr(autosave, "PAUSE", 10**6)
         draw(widget, BOX)
@@ -191,6 +191,7 @@ class TestByItself:
         qtbot.waitUntil(lambda: latest(key_of(viewer.layers["picture"])) is not None)
         assert len(storage.read(latest(key_of(viewer.layers["picture"]))).objects) == 1
 
+    @pytest.mark.window
     def test_closing_during_a_write_waits_for_nothing_and_leaves_whole_files(self, viewer, drawn, monkeypatch, qtbot):
         before = storage.write
 
@@ -304,7 +305,7 @@ class TestAfterACrash:
     def left(self, viewer, drawn, kept):
         """A file of the picture, from a widget that is gone with its layers."""
         (path,) = kept(drawn)
-        viewer.window.remove_dock_widget(drawn)
+        drawn.shut_down()
         for layer in list(viewer.layers)[1:]:
             viewer.layers.remove(layer)
         return path
