@@ -59,6 +59,10 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     parser.add_argument(
         "--spacing-aware", action="store_true", help="grow the next slice's box by mm instead of pixels"
     )
+    parser.add_argument(
+        "--all-parts", action="store_true", help="keep also parts of a mask that do not touch the object's last slice"
+    )
+    parser.add_argument("--keep-holes", action="store_true", help="leave holes in masks as they are")
     add_model_options(parser)
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="also write PNG pictures with contours there")
     parser.add_argument(
@@ -119,7 +123,7 @@ def _do(job: Job, args: argparse.Namespace, predictor: Any) -> int:
         if scan.geometry is None:
             raise ValueError("--spacing-aware: the scan tells no spacing")
         spacing = scan.geometry.spacing
-    options = Options(every=args.every, spacing=spacing)
+    options = Options(every=args.every, spacing=spacing, one_part=not args.all_parts, filled=not args.keep_holes)
     # challenge images are windowed already
     window = None if job.boxes is None else _window(scan)
     if args.window:
