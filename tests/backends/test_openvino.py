@@ -11,6 +11,7 @@ from napari_swin_litemedsam.backends.torch_backend import TorchBackend
 
 ov = pytest.importorskip("openvino")
 from napari_swin_litemedsam.backends.openvino import OpenVINOBackend  # noqa: E402
+from napari_swin_litemedsam.backends.openvino.backend import compile_half  # noqa: E402
 from napari_swin_litemedsam.backends.openvino.calibration import activation_ranges  # noqa: E402
 
 
@@ -97,22 +98,48 @@ def test_what_was_compiled_is_kept_on_disk(tmp_path, monkeypatch, reference_mode
         return tensors_of(reference_model)
 
     OpenVINOBackend(tensors, "digest", half=False)
-    assert len(calls) == len(list(tmp_path.glob("*.blob"))) == 3
+    assert len(calls) == len(list(tmp_path.glob("digest-*.blob"))) == 3
     again = OpenVINOBackend(tensors, "digest", half=False)
     assert len(calls) == 3
     np.testing.assert_array_equal(again.encode(picture())[0], single.encode(picture())[0])
-    next(tmp_path.glob("*masks*.blob")).write_bytes(b"broken")
-    OpenVINOBackend(tensors, "digest", half=False)
-    assert len(calls) == 4
-    OpenVINOBackend(tensors, "other", half=False)
-    assert len(calls) == 7
 
 
-def test_works_without_a_cache_folder(tmp_path, monkeypatch, reference_model):
+@pytest.fixture
+def doubled():
+    """Compile a model that doubles three numbers; what it makes of 1, 2, 3, and whether it was built anew."""
+
+    def compiled(name, precision="f32"):
+        built = []
+
+        def build():
+            built.append(1)
+            numbers = ov.opset13.parameter([3], np.float32)
+            return ov.Model([ov.opset13.multiply(numbers, np.float32(2))], [numbers])
+
+        model = compile_half(ov.Core(), build, precision, name)
+        return model(np.array([1, 2, 3], np.float32))[0].tolist(), bool(built)
+
+    return compiled
+
+
+def test_only_the_same_whole_file_is_taken_from_disk(tmp_path, monkeypatch, doubled):
+    monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
+    answer = [2, 4, 6]
+    assert doubled("a") == (answer, True)
+    assert doubled("a") == (answer, False)
+    assert doubled("b") == (answer, True)
+    assert doubled("a", "bf16") == (answer, True)
+    for path in tmp_path.glob("a-*.blob"):
+        path.write_bytes(b"broken")
+    assert doubled("a") == (answer, True)
+    assert doubled("a") == (answer, False)
+    assert doubled(None) == (answer, True)
+
+
+def test_works_without_a_cache_folder(tmp_path, monkeypatch, doubled):
     (tmp_path / "file").touch()
     monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path / "file" / "folder"))
-    backend = OpenVINOBackend(lambda: tensors_of(reference_model), "digest", half=False)
-    assert backend.encode(picture())[0].any()
+    assert doubled("a") == ([2, 4, 6], True)
 
 
 def test_a_mask_needs_no_torch():
