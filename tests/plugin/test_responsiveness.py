@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QTimer
 
+from napari_swin_litemedsam.plugin.objects import State
+
 from .conftest import axial
 
 # the aim is 50 ms on a machine of its own; caches shared with other programs slow the GUI thread down
@@ -79,3 +81,18 @@ def test_no_turn_of_the_event_loop_is_long(viewer, widget, predictor, settle, dr
     turns["propagating again"] = probe.take()
     too_long = {name: taken for name, taken in turns.items() if taken > (ADDING_A_LAYER if "adds" in name else LIMIT)}
     assert not too_long
+
+
+def test_many_objects_do_not_slow_the_window_down(viewer, widget):
+    session = widget._work.session
+    with session.together():
+        for number in range(200):
+            session.add_box(axial(number % 16), (number, 10, number + 20, 40))
+            session.objects[number + 1].state = State.DONE
+    widget._work.ensure_layers()
+    widget._show_objects()
+    begin = time.thread_time()
+    session.select(7)
+    widget._show_objects()
+    assert time.thread_time() - begin < LIMIT
+    assert len(widget._work.layers.boxes.data) == widget.panel.table.rowCount() == 200

@@ -157,10 +157,8 @@ class Edits:
         if boxes is None:
             return
         owners = boxes.features["object"].to_numpy(int).tolist()
-        shapes = [
-            (id, *self._bounds(self.layers.in_image(boxes, vertices)))
-            for id, vertices in zip(owners, boxes.data, strict=True)
-        ]
+        corners = self.layers.shapes_in_image(boxes)
+        shapes = [(id, *self._bounds(vertices)) for id, vertices in zip(owners, corners, strict=True)]
         present = {(id, plane) for id, plane, _ in shapes}
         kept: list[tuple[int, Plane]] = []
         with session.together():

@@ -113,6 +113,15 @@ class SessionLayers:
         """Carry positions in one of our layers, ``(N, ndim)``, to the image's pixels through the world."""
         return through_world(positions, layer, self.image)
 
+    def shapes_in_image(self, layer: Shapes) -> list[NDArray[np.float64]]:
+        """The corners of each shape of one of our layers, in the image's pixels."""
+        shapes = layer.data
+        if not shapes:
+            return []
+        # all at once, since asking napari for its transforms takes longer than all else
+        ends = np.cumsum([len(shape) for shape in shapes])
+        return np.split(self.in_image(layer, np.concatenate(shapes)), ends[:-1])
+
     # ---- which layers there are
 
     def own(self) -> list[Any]:

@@ -115,9 +115,8 @@ def _show_boxes(layers: "SessionLayers") -> None:
         return
     wanted = {item.id: item.boxes for item in layers.session.open_objects.values()}
     stale = []
-    for row, (id, shape) in enumerate(zip(_owners(boxes).tolist(), boxes.data, strict=True)):
+    for row, (id, corners) in enumerate(zip(_owners(boxes).tolist(), layers.shapes_in_image(boxes), strict=True)):
         own = wanted.get(id, {})
-        corners = layers.in_image(boxes, shape)
         plane = next((plane for plane, box in own.items() if _stands_for(layers, corners, plane, box)), None)
         if plane is None:
             stale.append(row)

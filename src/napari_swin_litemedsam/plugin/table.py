@@ -114,8 +114,10 @@ class ObjectTable(QTableWidget):
                     cell.setText(text)
                 cell.setToolTip(item.message or _ends(item) or text)
             cell = self._cell(row, _ID)
-            cell.setData(Qt.ItemDataRole.UserRole, item.id)
-            cell.setIcon(_swatch(colour_of(item.id)))
+            if cell.data(Qt.ItemDataRole.UserRole) != item.id:
+                # Qt takes its time over icons
+                cell.setData(Qt.ItemDataRole.UserRole, item.id)
+                cell.setIcon(_swatch(colour_of(item.id)))
             cell.setCheckState(_UNCHECKED if item.id in hidden else _CHECKED)
         wanted = chosen if current in chosen else set() if current is None else {current}
         self._select([item.id for item in objects], wanted, current)
