@@ -52,3 +52,11 @@ def test_lite_medsam_is_offered_where_it_is_installed(qtbot):
     assert section.models.itemText(1) == "LiteMedSAM (boxes alone)"
     section.show_choice(ModelChoice(Path("litemedsam")))
     assert section.choice == ModelChoice(Path("litemedsam"))
+
+
+def test_the_mirror_image_is_asked_for_at_once(section, qtbot):
+    with qtbot.waitSignal(section.chosen) as signal:
+        section.mirror.click()
+    assert signal.args == [ModelChoice(mirror=True)]
+    section.show_choice(ModelChoice())
+    assert not section.mirror.isChecked()

@@ -15,7 +15,7 @@ def checkpoint(tmp_path):
 
 
 def test_a_choice_comes_back(checkpoint):
-    choice = ModelChoice(checkpoint, "torch", "cuda")
+    choice = ModelChoice(checkpoint, "torch", "cuda", mirror=True)
     remember(choice)
     assert recall(DEVICES) == (choice, "")
 

@@ -28,6 +28,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=NAMES,
         help="what runs the network; by default the fastest that is right on this machine",
     )
+    parser.add_argument(
+        "--mirror", action="store_true", help="see every image in a mirror, too: better masks for twice the time"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
 
 
@@ -42,7 +45,7 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
     from ..predictor import Predictor, load_model
 
     try:
-        predictor = Predictor(load_model(args.checkpoint, device=args.device), args.backend, CACHE_BYTES)
+        predictor = Predictor(load_model(args.checkpoint, device=args.device), args.backend, CACHE_BYTES, args.mirror)
         _ = predictor.backend
         return predictor
     except (RuntimeError, AssertionError) as error:

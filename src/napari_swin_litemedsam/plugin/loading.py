@@ -26,11 +26,14 @@ class ModelChoice:
         One of `backends.NAMES`.
     device : str
         As torch names it.
+    mirror : bool
+        Whether the mean with the mirror image is taken.
     """
 
     checkpoint: Path | None = None
     backend: str = "auto"
     device: str = "cpu"
+    mirror: bool = False
 
     @property
     def name(self) -> str:
@@ -47,7 +50,7 @@ def load_predictor(choice: ModelChoice = ModelChoice()) -> "Predictor":
     from ..backends.processor import threads
     from ..predictor import Predictor, load_model
 
-    predictor = Predictor(load_model(choice.checkpoint, choice.device), choice.backend)
+    predictor = Predictor(load_model(choice.checkpoint, choice.device), choice.backend, mirror=choice.mirror)
     if predictor.backend.name == "torch":
         import torch
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QStandardItemModel
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QMenu, QToolButton, QWidget
 
 from ..backends import NAMES
 from ..backends.model import LITE_MEDSAM
@@ -46,6 +46,9 @@ class ModelSection(QWidget):
         self.backends = _choices(NAMES, "What runs the network; auto takes the fastest that is right on this machine.")
         self._disable_missing()
         self.devices = _choices(devices(), "Where torch runs the network.")
+        self.mirror = QCheckBox("Look at the mirror image, too")
+        explain(self.mirror, "Better masks for twice the time.")
+        self.mirror.clicked.connect(lambda _: self.chosen.emit(self.choice))
         self.facts = QLabel()
         self.facts.setWordWrap(True)
         # a scroll area asks for the height of one line, and cuts the other
@@ -55,14 +58,19 @@ class ModelSection(QWidget):
             box.activated.connect(lambda _: self.chosen.emit(self.choice))
         models = row(self.models, self.more)
         models.setStretch(1, 0)
-        self.setLayout(column(models, row(QLabel("Runs on"), self.backends, self.devices), self.facts))
+        self.setLayout(column(models, row(QLabel("Runs on"), self.backends, self.devices), self.mirror, self.facts))
         self.show_facts("")
 
     @property
     def choice(self) -> ModelChoice:
         """What the controls say."""
         path = self.models.currentData()
-        return ModelChoice(Path(path) if path else None, self.backends.currentText(), self.devices.currentText())
+        return ModelChoice(
+            Path(path) if path else None,
+            self.backends.currentText(),
+            self.devices.currentText(),
+            self.mirror.isChecked(),
+        )
 
     def show_choice(self, choice: ModelChoice) -> None:
         """Let the controls say something else."""
@@ -71,6 +79,7 @@ class ModelSection(QWidget):
         self.models.setCurrentIndex(self.models.findData(str(choice.checkpoint or "")))
         self.backends.setCurrentText(choice.backend)
         self.devices.setCurrentText(choice.device)
+        self.mirror.setChecked(choice.mirror)
         for blocker in blockers:
             blocker.unblock()
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +18,7 @@ DEFAULT = ModelChoice()
 
 def remember(choice: ModelChoice) -> None:
     """Write a choice down; where nothing can be written it is forgotten."""
-    plain = {"checkpoint": str(choice.checkpoint or ""), "backend": choice.backend, "device": choice.device}
+    plain = {**asdict(choice), "checkpoint": str(choice.checkpoint or "")}
     with suppress(OSError), replacing(_path()) as unfinished:
         unfinished.write_text(json.dumps(plain), encoding="utf-8")
 
@@ -27,7 +28,7 @@ def recall(devices: Collection[str]) -> tuple[ModelChoice, str]:
     try:
         plain = json.loads(_path().read_text(encoding="utf-8"))
         checkpoint = Path(plain["checkpoint"]) if plain["checkpoint"] else None
-        backend, device = str(plain["backend"]), str(plain["device"])
+        backend, device, mirror = str(plain["backend"]), str(plain["device"]), bool(plain["mirror"])
     except (OSError, ValueError, KeyError, TypeError):
         return DEFAULT, ""
     missing = ""
@@ -39,6 +40,7 @@ def recall(devices: Collection[str]) -> tuple[ModelChoice, str]:
             checkpoint,
             backend if backend in NAMES else DEFAULT.backend,
             device if device in devices else DEFAULT.device,
+            mirror,
         ),
         missing,
     )
