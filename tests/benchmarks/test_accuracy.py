@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 class Filler:
     """The box of the object is its mask until a click comes; then each click cuts away what it denies."""
 
-    def __init__(self, model=None):
+    def __init__(self, model=None, mirror=False):
         self.calls = []
 
     def set_image(self, image):
