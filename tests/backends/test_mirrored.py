@@ -4,7 +4,6 @@ import pytest
 from napari_swin_litemedsam.backends.mirrored import MirroredBackend
 from napari_swin_litemedsam.backends.probe import difference, picture, prompts
 from napari_swin_litemedsam.backends.torch_backend import TorchBackend
-from napari_swin_litemedsam.cli import main
 from napari_swin_litemedsam.predictor import Predictor
 
 
@@ -76,8 +75,3 @@ def test_features_of_both_are_counted_and_kept(reference_model):
         assert predictor.is_encoded(None, "slice")
         sizes.append(sum(x.nbytes for x in predictor._image.features))
     assert 1.9 < sizes[1] / sizes[0] < 2.1
-
-
-def test_the_command_line_says_so(capsys, checkpoint):
-    assert main(["info", "--backend", "torch", "--mirror", "--checkpoint", str(checkpoint)]) == 0
-    assert "with mirror image" in capsys.readouterr().out

@@ -9,9 +9,9 @@ from napari_swin_litemedsam.predictor import Prediction
 class BoxFiller:
     """A predictor whose masks are the boxes themselves."""
 
-    def __init__(self, model=None, backend="auto", cache_bytes=0):
+    def __init__(self, model=None, backend="auto", cache_bytes=0, mirror=False):
         self.images, self.windows = [], []
-        self.backend = backend
+        self.backend, self.mirror = backend, mirror
 
     def set_image(self, image, window=None, key=None):
         self.images.append(image)

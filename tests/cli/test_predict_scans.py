@@ -131,15 +131,17 @@ def options_of(command, monkeypatch, *arguments):
 def test_options_reach_the_propagation(save, command, tmp_path, monkeypatch):
     path = save("a.mha", BOX, geometry=GEOMETRIES["anisotropic"])
     arguments = ["predict", path, "-o", tmp_path / "out.mha"]
-    _, _, _, window, options, span, _ = options_of(command, monkeypatch, *arguments)
+    _, _, predictor, window, options, span, _ = options_of(command, monkeypatch, *arguments)
+    assert not predictor.mirror
     assert (options.every, options.spacing, span) == (1, None, None)
     assert (options.one_part, options.filled) == (True, True)
     assert VOLUME.min() <= window[0] < window[1] <= VOLUME.max()
-    more = ["--every", 2, "--spacing-aware", "--window", 100, 900, "--all-parts", "--keep-holes"]
+    more = ["--every", 2, "--spacing-aware", "--window", 100, 900, "--all-parts", "--keep-holes", "--mirror"]
     _, _, predictor, window, options, _, _ = options_of(command, monkeypatch, *arguments, *more)
     assert (options.every, options.spacing, window) == (2, (5, 0.7, 0.3), (100, 900))
     assert (options.one_part, options.filled) == (False, False)
     assert set(predictor.windows) == {(100, 900)}
+    assert predictor.mirror
     assert read_labels(tmp_path / "out.mha")[0].any(axis=(1, 2)).tolist() == [False, True, True, True, False]
 
 
