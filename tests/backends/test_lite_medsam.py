@@ -3,8 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.backends import bundled_weights
-from napari_swin_litemedsam.backends import choice
+from napari_swin_litemedsam.backends import bundled_weights, choice
 from napari_swin_litemedsam.backends.choice import build, measure
 from napari_swin_litemedsam.backends.model import weights_file
 from napari_swin_litemedsam.cli import main
