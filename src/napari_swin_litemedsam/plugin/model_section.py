@@ -51,8 +51,8 @@ class ModelSection(QWidget):
         self.mirror.clicked.connect(lambda _: self.chosen.emit(self.choice))
         self.facts = QLabel()
         self.facts.setWordWrap(True)
-        # a scroll area asks for the height of one line, and cuts the other
-        self.facts.setMinimumHeight(2 * self.facts.fontMetrics().lineSpacing() + 4)
+        # a scroll area asks for the height of one line, and cuts the others
+        self.facts.setMinimumHeight(3 * self.facts.fontMetrics().lineSpacing() + 4)
         explain(self.facts, "What runs, and the least time that encoding an image and decoding one object have taken.")
         for box in (self.models, self.backends, self.devices):
             box.activated.connect(lambda _: self.chosen.emit(self.choice))
