@@ -32,7 +32,8 @@ def build(model: Model, name: str) -> "Backend":
         with without_triton():
             from .torch_backend import TorchBackend
 
-        return TorchBackend(model.network)
+        # LiteMedSAM was not trained in half precision, and its masks of small objects suffer
+        return TorchBackend(model.network, half=None if model.ours else False)
     if model.device != "cpu":
         raise ValueError(f"OpenVINO runs on the processor here, not on {model.device!r}")
     if not model.ours:
