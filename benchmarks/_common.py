@@ -9,12 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_swin_litemedsam.backends import bundled_weights
 from napari_swin_litemedsam.evaluation.metrics import dice, surface_dice
-from napari_swin_litemedsam.predictor import bundled_weights
 from napari_swin_litemedsam.training.data import find_pairs, read_all
 from napari_swin_litemedsam.training.validation import boxed_objects, middle_slice
 
 TOLERANCE = 2
+# for scripts that run in a process of their own; getrusage would count what the process that started them held
+PEAK = """
+def peak_bytes():
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+"""
 
 
 def parser(description):

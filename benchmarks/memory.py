@@ -10,7 +10,7 @@ name, as in the panel. ``--slices`` shortens the first two jobs: the cache is fu
 import argparse
 from pathlib import Path
 
-from _common import finish, in_new_process
+from _common import PEAK, finish, in_new_process
 
 from napari_swin_litemedsam.backends import NAMES
 
@@ -27,9 +27,7 @@ def run(volume, tracks):
             labels[step.z][step.prediction.mask] = step.object + 1
 
 def report(taken, slices):
-    # getrusage would count what the process that started this one held
-    peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-    print(int(peak.split()[1]) * 1024 - taken, slices)
+    print(peak_bytes() - taken, slices)
 """
 IN_MEMORY = """
 volume = np.random.default_rng(0).integers(0, 4000, ({slices}, 512, 512), np.uint16)
@@ -70,7 +68,7 @@ def main():
     args = parser.parse_args()
     lines = ["| | slices read | peak above the volume, GB | target 2.5 GB |", "|---|---|---|---|"]
     for name, code in jobs(args.slices):
-        above, slices = in_new_process(START.format(backend=args.backend) + code)
+        above, slices = in_new_process(PEAK + START.format(backend=args.backend) + code)
         lines.append(f"| {name} | {slices:.0f} | {above / 1e9:.2f} | {'met' if above < TARGET else '**missed**'} |")
     finish("\n".join(lines), args.output)
 

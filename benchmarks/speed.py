@@ -23,7 +23,7 @@ import numpy as np
 import openvino as ov
 import plain
 import torch
-from _common import in_new_process
+from _common import PEAK, in_new_process
 from speed_report import write_report
 
 import training
@@ -63,9 +63,7 @@ case, out, backend = sys.argv[1:]
 np.savez(case, imgs=np.random.default_rng(0).integers(0, 255, (300, 256, 256), np.uint8),
          boxes=np.array([[60, 60, 5, 200, 200, {last}]]))
 assert main(["predict", case, "-o", out, "--backend", backend]) == 0
-# getrusage would count what the process that started this one held
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(int(peak.split()[1]) / 1024)
+print(peak_bytes() / 2**20)
 """
 
 
@@ -273,7 +271,7 @@ def main():
     measure("import", lambda: min(in_new_process(IMPORT)[0] for _ in range(3)))
     measure("rate", lambda: matrix_rate(clock))
     measure("curves", lambda: curves(clock, backend))
-    volume = VOLUME.format(last=args.memory_slices)
+    volume = PEAK + VOLUME.format(last=args.memory_slices)
     with tempfile.TemporaryDirectory() as folder:
         measure("memory", lambda: in_new_process(volume, f"{folder}/case.npz", f"{folder}/out", args.backend)[0])
     if backend.name != "torch":

@@ -19,9 +19,9 @@ import numpy as np
 from _common import finish, pairs_by_source
 from scipy.ndimage import find_objects, label
 
-from napari_swin_litemedsam.backends import NAMES, make_backend
+from napari_swin_litemedsam.backends import NAMES, bundled_weights, make_backend
 from napari_swin_litemedsam.evaluation.metrics import dice
-from napari_swin_litemedsam.predictor import Predictor, bundled_weights, load_model
+from napari_swin_litemedsam.predictor import Predictor, load_model
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE, Frame
 from napari_swin_litemedsam.prompts import bounding_box
 from napari_swin_litemedsam.propagation import Options, Track, follow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .backends import PADDING, Backend, Features, Model, bundled_weights, make_backend
+from .backends import PADDING, Backend, Features, Model, make_backend
 from .backends.mirrored import MirroredBackend
 from .features import BUDGET, FeatureCache
 from .preprocessing import Frame, check_image
@@ -85,7 +85,7 @@ def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu")
     CheckpointError
         If the file is not a checkpoint of this network.
     """
-    return Model(bundled_weights() if checkpoint is None else checkpoint, device)
+    return Model(checkpoint, device)
 
 
 def clip_box(box: ArrayLike, height: int, width: int) -> NDArray[np.float64]:

@@ -12,19 +12,13 @@ BOX, OVERLAPPING = (10, 20, 30, 50), (20, 30, 40, 60)
 
 
 @pytest.fixture
-def volume(viewer):
-    return viewer.add_image(np.random.default_rng(0).random((6, 48, 64)), name="scan")
-
-
-@pytest.fixture
 def widget(volume, open_widget):
     return open_widget()
 
 
 @pytest.fixture
-def objects(viewer, widget, draw, settle):
+def objects(widget, draw, settle):
     """Two objects that overlap, on the slice in view, the second one chosen and the first committed."""
-    viewer.dims.set_point(0, 2)
     for box in (BOX, OVERLAPPING):
         draw(widget, box, axial(2))
     settle(widget)

@@ -10,11 +10,6 @@ OTHER = (35, 2, 40, 12)
 
 
 @pytest.fixture
-def volume(viewer):
-    return viewer.add_image(np.random.default_rng(0).random((6, 48, 64)), name="scan")
-
-
-@pytest.fixture
 def widget(volume, open_widget):
     return open_widget()
 

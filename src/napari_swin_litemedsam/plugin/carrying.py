@@ -117,6 +117,12 @@ def between(item: BoxObject, plane: Plane) -> list[Plane]:
     return [other for other in item.carried if other.joins(plane) and low < _position(other) < high]
 
 
+def carry_again(item: BoxObject, plane: Plane) -> None:
+    """Let what was carried from a plane be done again, as far as the next boxes on either side; masks stay."""
+    for other in between(item, plane):
+        item.stop_carrying(other)
+
+
 def _position(plane: Plane) -> int:
     assert plane.position is not None, "only planes that have neighbours are carried"
     return plane.position

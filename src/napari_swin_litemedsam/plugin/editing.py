@@ -8,7 +8,7 @@ from scipy.ndimage import find_objects
 
 from ..prompts import mask_prompts
 from . import drawing
-from .carrying import between
+from .carrying import carry_again
 from .objects import BoxObject, Change, State
 from .patches import HandEdit, Mask, Patch
 from .planes import Box, Plane
@@ -94,8 +94,7 @@ class Editing(Results):
                 item.wait()
             anchors.pop(plane if plane in anchors else item.plane)
             item.anchors = anchors
-            for other in between(item, plane):
-                item.stop_carrying(other)
+            carry_again(item, plane)
 
     def remove(self, id: int) -> BoxObject:
         """Forget an object, and take it out of the result; return it."""
@@ -266,8 +265,7 @@ class Editing(Results):
 
     def _correct(self, item: BoxObject, plane: Plane, edit: HandEdit | None) -> None:
         """Set the user's pixels on a plane; from there to the next box or correction, carrying is to be done again."""
-        for other in between(item, plane):
-            item.stop_carrying(other)
+        carry_again(item, plane)
         item.recall("hand", plane, edit)
 
 

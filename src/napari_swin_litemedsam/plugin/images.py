@@ -138,4 +138,5 @@ def spacing_around(image: "napari.layers.Image", plane: Plane) -> tuple[float, .
     depth, rows, _ = (image.units[axis] for axis in axes)
     if not depth.is_compatible_with(rows):
         return None
-    return tuple(float((spacing_of(image)[axis] * image.units[axis]).to(rows).m) for axis in axes)
+    spacing = spacing_of(image)
+    return tuple(float((spacing[axis] * image.units[axis]).to(rows).m) for axis in axes)

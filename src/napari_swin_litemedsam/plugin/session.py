@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .carrying import Route, between, boxes_of, tracks_of
+from .carrying import Route, boxes_of, carry_again, tracks_of
 from .editing import Editing
 from .history import Step
 from .objects import BoxObject, Carried, Change, Request, State, Window
@@ -117,8 +117,7 @@ class Session(Editing):
             item.answer(request.plane, prediction.mask)
             item.ious[request.plane], item.state = prediction.iou, State.DONE
             # what was carried from the old mask is to be done again, as far as the next box
-            for plane in between(item, request.plane):
-                item.stop_carrying(plane)
+            carry_again(item, request.plane)
         return item
 
     def fail(self, request: Request, message: str) -> BoxObject | None:

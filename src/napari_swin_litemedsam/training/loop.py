@@ -19,7 +19,7 @@ from .clicks import add_clicks
 from .data import Sample
 from .losses import distillation_loss, stage2_losses
 from .state import CsvLog, Ema, load_state, save_state
-from .teacher import Maps, make_teacher, warm_start
+from .teacher import Teach, make_teacher, warm_start
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ def start_model(init: str) -> SwinLiteMedSAM:
         warm_start(model)
         return model
     if init == "bundled":
-        from ..predictor import bundled_weights
+        from ..backends import bundled_weights
 
         return load_checkpoint(bundled_weights())
     return load_checkpoint(init)
 
 
 def stage2_loss(
-    model: SwinLiteMedSAM, batch: Batch, teacher: Callable[[Tensor], Maps] | None = None, weight: float = 0.0
+    model: SwinLiteMedSAM, batch: Batch, teacher: Teach | None = None, weight: float = 0.0
 ) -> dict[str, Tensor]:
     """Losses of a batch: even prompts go without, odd prompts with their scribble.
 
@@ -92,7 +92,7 @@ def stage2_loss(
     return totals
 
 
-def _stage1_loss(model: SwinLiteMedSAM, teacher: Callable[[Tensor], Maps], images: Tensor) -> dict[str, Tensor]:
+def _stage1_loss(model: SwinLiteMedSAM, teacher: Teach, images: Tensor) -> dict[str, Tensor]:
     embedding, skips = model.image_encoder(images)
     return {"distillation": distillation_loss([*skips, embedding], teacher(images))}
 
@@ -218,7 +218,7 @@ def fit(
 
 def _step_losses(
     model: SwinLiteMedSAM,
-    teacher: Callable[[Tensor], Maps] | None,
+    teacher: Teach | None,
     samples: Sequence[Sample],
     weights: Any,
     settings: Settings,

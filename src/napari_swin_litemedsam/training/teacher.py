@@ -18,8 +18,9 @@ from ..model.checkpoint import from_published
 # our stage and block <- the teacher's layer and block whose widths agree
 _BLOCKS = {(0, 0): (1, 0), (0, 1): (1, 1), (1, 0): (2, 0), (1, 1): (2, 5), (3, 0): (3, 0), (3, 1): (3, 1)}
 
-
 Maps = list[Tensor | None]
+Teach = Callable[[Tensor], Maps]
+"""Gives the maps of images, as `Teacher.forward` does."""
 
 
 class Teacher(nn.Module):
@@ -42,7 +43,7 @@ class Teacher(nn.Module):
         return [maps[0], maps[1], None, maps[2], encoder.neck(_grid(x))]
 
 
-def make_teacher(device: str, threads: int) -> Callable[[Tensor], Maps]:
+def make_teacher(device: str, threads: int) -> Teach:
     """The teacher on a device; on the processor by OpenVINO where there is one, in less than half of torch's time.
 
     Parameters
