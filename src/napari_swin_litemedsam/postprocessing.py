@@ -20,21 +20,31 @@ def connected_to(mask: Mask, before: Mask | None) -> Mask:
     mask, before : array of bool
         ``(H, W)``, of neighbouring slices.
     """
-    parts, count = label(mask, _EIGHT)
+    if not mask.any():
+        return mask
+    inside = _inside(mask)
+    parts, count = label(mask[inside], _EIGHT)
     if count < 2:
         return mask
-    kept = np.unique(parts[before & mask]) if before is not None else np.zeros(0, int)
+    kept = np.unique(parts[(before & mask)[inside]]) if before is not None else np.zeros(0, int)
     if not len(kept):
         kept = np.array([np.bincount(parts[parts > 0]).argmax()])
-    return np.isin(parts, kept)
+    result = np.zeros_like(mask)
+    result[inside] = np.isin(parts, kept)
+    return result
 
 
 def fill_holes(mask: Mask) -> Mask:
     """Fill what a mask, ``(H, W)``, encloses."""
     if not mask.any():
         return mask
-    y0, x0, y1, x1 = bounding_box(mask).astype(int)
-    inside = slice(y0, y1 + 1), slice(x0, x1 + 1)
+    inside = _inside(mask)
     filled = mask.copy()
     filled[inside] = binary_fill_holes(mask[inside])
     return filled
+
+
+def _inside(mask: Mask) -> tuple[slice, slice]:
+    """The part of the image that a mask covers; the rest need not be looked at."""
+    y0, x0, y1, x1 = bounding_box(mask).astype(int)
+    return slice(y0, y1 + 1), slice(x0, x1 + 1)

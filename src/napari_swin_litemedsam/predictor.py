@@ -341,7 +341,7 @@ def _prediction(frame: Frame, prompt: _FramePrompts, logits: NDArray[np.float32]
     scribble = np.zeros_like(logits, bool) if prompt.scribble is None else frame.mask_to_image(prompt.scribble)
     return Prediction(
         logits > 0,
-        probability.astype(np.float32),
+        probability.astype(np.float32, copy=False),
         iou,
         frame.to_image(prompt.points),
         prompt.labels,

@@ -253,7 +253,7 @@ class Frame:
         centres = [(np.arange(n) + 0.5) * s for n, s in zip((self.height, self.width), self._scales, strict=True)]
         rows, columns = (np.minimum(c.astype(int), n - 1) for c, n in zip(centres, self.resized, strict=True))
         inside = np.asarray(mask) != 0
-        result = inside[np.ix_(rows, columns)]
+        result = inside[rows][:, columns]
         if self.scale > 1:
             touched = np.rint(self.to_image(np.argwhere(inside[: self.resized[0], : self.resized[1]]))).astype(int)
             result[tuple(np.clip(touched, 0, (self.height - 1, self.width - 1)).T)] = True
@@ -261,9 +261,12 @@ class Frame:
 
     def logits_to_image(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Interpolate logits, ``(N, size, size)``, bilinearly to the image, ``(N, height, width)``."""
+        inside = logits[..., : self.resized[0], : self.resized[1]]
+        if self.scale == 1:
+            return inside
         rows = _bilinear_weights(self.resized[0], self.height)
         columns = _bilinear_weights(self.resized[1], self.width)
-        planes = rows @ logits[..., : self.resized[0], : self.resized[1]] @ columns.T
+        planes = rows @ inside @ columns.T
         return planes.astype(np.float32, copy=False)
 
 

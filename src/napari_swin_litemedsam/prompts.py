@@ -96,10 +96,12 @@ def curve(allowed: Allowed, box: ArrayLike, rng: np.random.Generator) -> NDArray
     drawn = np.zeros_like(allowed)
     for start, end in pairwise(path):
         drawn[line(*start, *end)] = True
-    pieces = label(drawn & allowed, connectivity=2)
-    if not pieces.any():
-        return np.zeros_like(allowed)
-    return pieces == np.bincount(pieces[pieces > 0]).argmax()
+    drawn &= allowed
+    if drawn.any():
+        # nothing lies outside these pixels, and searching them takes less time
+        pieces = label(drawn[rows, columns], connectivity=2)
+        drawn[rows, columns] = pieces == np.bincount(pieces[pieces > 0]).argmax()
+    return drawn
 
 
 def inference_points(image_area: Allowed, box: ArrayLike, seed: int = 0) -> NDArray[np.float64]:

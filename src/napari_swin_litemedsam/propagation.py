@@ -303,6 +303,8 @@ class _Walk:
             return
         origin, start = before
         slices = [s for s in range(origin + direction, z, direction) if s not in self.track.done]
+        if not slices:
+            return
         shares = [(s - origin) / (z - origin) for s in slices]
         for s, between in zip(slices, interpolate_masks(start, mask, shares), strict=True):
             box = bounding_box(between) if between.any() else self.box(s, direction)
