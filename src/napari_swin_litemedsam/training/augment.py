@@ -67,7 +67,8 @@ def intensity(image: NDArray, rng: Rng) -> NDArray:
         image = gaussian_filter(image, (rng.uniform(0.3, 1.2),) * 2 + (0,))
     if rng.random() < 0.1:  # low resolution
         step = int(rng.integers(2, 4))
-        image = np.repeat(np.repeat(image[::step, ::step], step, 0), step, 1)[: image.shape[0], : image.shape[1]]
+        height, width = image.shape[:2]
+        image = resize_area(resize_area(image, (-(-height // step), -(-width // step))), (height, width))
     if rng.random() < 0.2:
         image = image + rng.normal(0, rng.uniform(0.01, 0.08), image.shape)
     return image
@@ -101,8 +102,9 @@ def random_view(image: NDArray, labels: NDArray, size: int, rng: Rng) -> tuple[N
     height, width = frame.resized
     resized = normalise(resize_area(image, (height, width)))
     resized = resized.reshape(height, width, -1)
+    # a frame pixel's centre may lie between two pixels: rounded always one way, masks would lie beside the image
     rows, columns = (
-        np.minimum(((np.arange(n) + 0.5) * s / n).astype(int), s - 1)
+        np.clip(((np.arange(n) + 0.5) * s / n - 0.5 + rng.random()).astype(int), 0, s - 1)
         for n, s in zip((height, width), labels.shape, strict=True)
     )
     labels = labels[np.ix_(rows, columns)]
