@@ -79,10 +79,21 @@ def test_corners_of_the_image_are_corners_of_the_resized_image(height, width):
 
 
 @given(sides, sides, st.integers(0, 10**6))
-def test_boxes_map_as_their_corners(height, width, seed):
+def test_boxes_go_to_the_frame_and_back(height, width, seed):
     frame = Frame(height, width)
-    corners = np.random.default_rng(seed).random((2, 2)) * (height, width)
-    np.testing.assert_allclose(frame.box_to_frame(corners.reshape(4)).reshape(2, 2), frame.to_frame(corners))
+    box = np.sort(np.random.default_rng(seed).random((2, 2)) * (height, width), axis=0).reshape(4)
+    np.testing.assert_allclose(frame.box_to_image(frame.box_to_frame(box)), box, atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 35), (128, 128), (256, 200), (700, 900)])
+def test_a_box_covers_its_pixels_in_the_frame(height, width):
+    frame = Frame(height, width)
+    mask = np.zeros((height, width), bool)
+    mask[10:30, 12:20] = True
+    rows, columns = np.nonzero(resize_area(mask, frame.resized) > 0.5)
+    expected = [rows.min(), columns.min(), rows.max(), columns.max()]
+    # without its pixels' extent a box in the coarsest of these images would be 2.2 pixels short on each side
+    assert np.abs(frame.box_to_frame([10, 12, 29, 19]) - expected).max() <= 1
 
 
 def test_published_boxes(image_vectors):

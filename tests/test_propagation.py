@@ -278,11 +278,6 @@ class TestOptions:
         steps = list(follow(volume, [Track({6: FLAT}, 6, 7)], Threshold([]), options=options))
         np.testing.assert_allclose(steps[1].prediction.box, (20, 19, 38, 35))
 
-    @pytest.mark.parametrize("margins", [{"margin": 0}, {"margin": 1}, {"margin_mm": 0.1, "spacing": (1, 1, 1)}])
-    def test_a_box_never_cuts_through_pixels_of_the_mask(self, volume, margins):
-        steps = list(follow(volume, [Track({6: FLAT}, 6, 7)], Threshold([]), options=Options(**margins)))
-        np.testing.assert_allclose(steps[1].prediction.box, (21.5, 19.5, 36.5, 34.5))
-
     @pytest.mark.parametrize("spacing", [(1, 1), (1, 0, 1), (1, -1, 1)])
     def test_a_spacing_that_cannot_be_is_refused(self, spacing):
         with pytest.raises(ValueError, match="three positive spacings"):

@@ -346,5 +346,5 @@ def _prediction(frame: Frame, prompt: _FramePrompts, logits: NDArray[np.float32]
         frame.to_image(prompt.points),
         prompt.labels,
         scribble,
-        frame.to_image(prompt.box.reshape(2, 2)).reshape(4),
+        frame.box_to_image(prompt.box),
     )

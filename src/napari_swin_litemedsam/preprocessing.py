@@ -191,10 +191,23 @@ class Frame:
         """Map (y, x) positions, ``(..., 2)``, from frame pixels to image pixels."""
         return (np.asarray(points, float) + 0.5) / self._scales - 0.5
 
+    @property
+    def _box_growth(self) -> NDArray[np.float64]:
+        # in an image coarser than the frame a pixel covers several of the frame's, and a box of pixels all of them
+        edge = np.maximum(self._scales - 1, 0) / 2
+        return np.stack([-edge, edge])
+
     def box_to_frame(self, box: ArrayLike) -> NDArray[np.float64]:
-        """Map a box (y0, x0, y1, x1), ``(..., 4)``, to frame pixels."""
+        """Map a box (y0, x0, y1, x1), ``(..., 4)``, of the first and last pixels inside, to frame pixels."""
         box = np.asarray(box, float)
-        return self.to_frame(box.reshape(*box.shape[:-1], 2, 2)).reshape(box.shape)
+        corners = self.to_frame(box.reshape(*box.shape[:-1], 2, 2)) + self._box_growth
+        return corners.reshape(box.shape)
+
+    def box_to_image(self, box: ArrayLike) -> NDArray[np.float64]:
+        """Map a box as `box_to_frame` returns it back to image pixels."""
+        box = np.asarray(box, float)
+        corners = self.to_image(box.reshape(*box.shape[:-1], 2, 2) - self._box_growth)
+        return corners.reshape(box.shape)
 
     def published_box(self, box: ArrayLike) -> NDArray[np.float64]:
         """Map a box as the published code does: scaled from the corner and cut to whole numbers."""

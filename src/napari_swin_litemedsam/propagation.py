@@ -22,8 +22,7 @@ __all__ = ["Options", "Step", "Stop", "Track", "count_steps", "follow", "label_d
 class Options:
     """How objects are carried from slice to slice.
 
-    margin : pixels of the 256 frame from the centres of the mask's outermost pixels to the next slice's box, which
-        holds them whole in any case;
+    margin : pixels of the 256 frame from the mask's outermost pixels to the next slice's box;
     spacing : (z, y, x) of the volume in mm; with it `margin_mm` counts instead of `margin`;
     margin_mm : margin for each mm between slices;
     every : the model runs on every k-th slice, the masks in between are interpolated;
@@ -244,9 +243,7 @@ class _Walk:
         before = self._before(z, direction)
         if self.low <= z <= self.high or before is None or not before[1].any():
             return nearest
-        # a box that cut through the mask's outermost pixels would make masks in coarse images shrink slice by slice
-        reach = np.maximum(self._margins, 0.5)
-        box = bounding_box(before[1]) + np.concatenate([-reach, reach])
+        box = bounding_box(before[1]) + np.concatenate([-self._margins, self._margins])
         height, width = self.shape
         bounds = (0, 0, height - 1, width - 1) if self.track.bounds is None else self.track.bounds
         low, high = np.split(np.asarray(bounds, float), 2)
