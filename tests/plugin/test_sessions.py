@@ -1,15 +1,10 @@
 """Sessions as the user meets them: saved and opened by hand, saved by themselves, restored after a crash."""
 
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from napari._app_model import get_app_model
-from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog
 
 from napari_swin_litemedsam.plugin import autosave, storage
@@ -47,7 +42,7 @@ def kept(qtbot):
 
     def wait(widget):
         qtbot.waitUntil(lambda: not widget.sessions.busy, timeout=10000)
-        return sorted(autosave.folder().glob("*")) if autosave.folder().exists() else []
+        return sorted(autosave.folder().glob(f"*{storage.SUFFIX}")) if autosave.folder().exists() else []
 
     return wait
 
@@ -189,7 +184,7 @@ class TestByItself:
         settle(widget)
         viewer.window.remove_dock_widget(widget)
         qtbot.waitUntil(lambda: latest(key_of(viewer.layers["picture"])) is not None)
-        assert len(storage.read(latest(key_of(viewer.layers["picture"]))).objects) == 1
+        assert len(storage.read(latest(key_of(viewer.layers["picture"])).path).objects) == 1
 
     @pytest.mark.window
     def test_closing_during_a_write_waits_for_nothing_and_leaves_whole_files(self, viewer, drawn, monkeypatch, qtbot):
@@ -207,7 +202,7 @@ class TestByItself:
         viewer.window.remove_dock_widget(drawn)
         assert time.perf_counter() - begun < 0.25
         key = key_of(viewer.layers["picture"])
-        qtbot.waitUntil(lambda: latest(key) and storage.read(latest(key)).objects[0]["name"] == "second")
+        qtbot.waitUntil(lambda: latest(key) and storage.read(latest(key).path).objects[0]["name"] == "second")
         assert not list(autosave.folder().glob(".*"))
 
     def test_a_full_disk_is_told_once(self, drawn, kept, monkeypatch, warnings_shown):
@@ -224,83 +219,7 @@ class TestByItself:
         assert "No space left" in told[0]
 
 
-class TestFolder:
-    def test_old_many_and_large_files_go(self, monkeypatch):
-        monkeypatch.setattr(autosave, "MOST_FILES", 3)
-        folder = autosave.folder()
-        folder.mkdir(parents=True)
-        now = time.time()
-        for number in range(5):
-            path = folder / f"a-{number}{storage.SUFFIX}"
-            path.write_bytes(b"x" * 100)
-            os.utime(path, (now - number, now - number))
-        ancient = folder / f"b-0{storage.SUFFIX}"
-        ancient.write_bytes(b"")
-        os.utime(ancient, (0, 0))
-        half = folder / f".1.part.a-0{storage.SUFFIX}"
-        half.write_bytes(b"")
-        os.utime(half, (0, 0))
-        (folder / "notes.txt").write_text("the user's own")
-        autosave.tidy()
-        left = sorted(path.name for path in folder.iterdir())
-        assert left == [f"a-{number}{storage.SUFFIX}" for number in range(3)] + ["notes.txt"]
-        monkeypatch.setattr(autosave, "MOST_BYTES", 150)
-        autosave.tidy()
-        assert latest("a").name == f"a-0{storage.SUFFIX}"
-        assert len(list(folder.glob("a-*"))) == 1
-
-    def test_images_are_told_apart_by_their_pixels(self):
-        assert key_of(Image(PIXELS, name="a")) == key_of(Image(PIXELS.copy(), name="a"))
-        assert key_of(Image(PIXELS, name="a")) != key_of(Image(PIXELS + 1, name="a"))
-        assert key_of(Image(PIXELS, name="a")) != key_of(Image(PIXELS, name="b"))
-
-
-CHILD = """
-import sys, threading, time
-import napari
-import numpy as np
-from napari_swin_litemedsam.plugin import autosave
-from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
-from qtpy.QtWidgets import QApplication
-sys.path.insert(0, sys.argv[1])
-from plugin.conftest import FLAT, FakePredictor
-
-viewer = napari.Viewer(show=False)
-viewer.add_image(np.random.default_rng(0).random((48, 64)), name="picture")
-widget = SwinLiteMedSAMWidget(viewer, load=FakePredictor)
-widget._work.layers.boxes.add_rectangles(FLAT.rectangle((10, 20, 30, 50)))
-while widget.busy or widget.sessions.busy:
-    QApplication.processEvents()
-print("saved", flush=True)
-while True:
-    QApplication.processEvents()
-    time.sleep(0.01)
-"""
-
-
 class TestAfterACrash:
-    @pytest.fixture
-    def killed(self):
-        """A process with a box on the picture, killed."""
-        command = [sys.executable, "-W", "ignore", "-c", CHILD, str(Path(__file__).parents[1])]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        line = process.stdout.readline()
-        process.kill()
-        _, errors = process.communicate()
-        assert line == "saved\n", errors
-
-    def test_a_killed_process_loses_nothing(self, killed, widget, settle, qtbot, kept):
-        assert offered(widget)
-        assert "saved automatically on" in widget.panel.session_section.text.text()
-        assert not widget._work.session.objects, "never without asking"
-        widget.panel.session_section.restore.click()
-        qtbot.waitUntil(lambda: not offered(widget))
-        settle(widget)
-        expected = np.zeros((48, 64), int)
-        expected[10:31, 20:51] = 1
-        np.testing.assert_array_equal(masks(widget), expected)
-        assert len(kept(widget)) == 1, "what was restored is saved in the same file"
-
     @pytest.fixture
     def left(self, viewer, drawn, kept):
         """A file of the picture, from a widget that is gone with its layers."""

@@ -67,6 +67,7 @@ def export_openvino(model: Model, folder: Path) -> list[Path]:
     return list(halves)
 
 
+@torch.no_grad()
 def export_onnx(model: Model, folder: Path) -> list[Path]:
     """Write ``image.onnx`` and ``prompt.onnx``, for any number of prompts with any number of points.
 
@@ -96,7 +97,7 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     paths = []
     for name, (half, example, inputs, outputs, axes) in halves.items():
         paths.append(folder / f"{name}.onnx")
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings():
             # the tracer warns of sizes that are constant here, and that it will be replaced one day
             warnings.simplefilter("ignore")
             torch.onnx.export(

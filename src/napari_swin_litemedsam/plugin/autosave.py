@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QLockFile, QObject, QTimer, Signal
 
 from .folders import user_data
 from .images import pixels_of, spatial_shape
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PAUSE = 2000  # ms between a change and its file, so that a drag of the mouse is one file
 MOST_FILES, MOST_BYTES, MOST_DAYS = 20, 2**29, 60
+_LOCK = ".lock"
 _SAMPLE = 16  # pixels along each axis that tell images of one name and size apart
 
 
@@ -41,20 +42,64 @@ def key_of(image: "napari.layers.Image") -> str:
     return digest.hexdigest()[:16]
 
 
-def latest(key: str) -> Path | None:
-    """The newest session of an image."""
-    return next(iter(_by_age(f"{key}-*{SUFFIX}")), None)
+class SessionFile:
+    """A saved session that is one window's alone while that claims it; a killed process claims nothing any more.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is or will be.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._lock = QLockFile(f"{path}{_LOCK}")
+        # a process that lives keeps what it has for as long as it likes
+        self._lock.setStaleLockTime(0)
+
+    def claim(self) -> bool:
+        """Whether this is ours, now or already, rather than another window's, of this process or not."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self._lock.isLocked() or self._lock.tryLock(0)
+
+    def release(self) -> None:
+        """Leave it to whoever wants it."""
+        self._lock.unlock()
+
+    def remove(self) -> None:
+        """Remove and release it."""
+        self.path.unlink(missing_ok=True)
+        self.release()
+
+
+def latest(key: str) -> SessionFile | None:
+    """The newest session of an image that no window works on."""
+    for path in _by_age(f"{key}-*{SUFFIX}"):
+        file = SessionFile(path)
+        if file.claim():
+            file.release()
+            return file
+    return None
 
 
 def tidy() -> None:
-    """Remove sessions that are too old, too many or too large together, and what a killed writer has left."""
+    """Remove sessions that are too old, too many or too large together, and what a killed writer has left.
+
+    Those that a window works on count, and stay.
+    """
     files = _by_age(f"*{SUFFIX}")
     total = 0
     for number, path in enumerate(files):
         facts = path.stat()
         total += facts.st_size
         if number and (number >= MOST_FILES or total > MOST_BYTES or _days(facts.st_mtime) > MOST_DAYS):
-            path.unlink(missing_ok=True)
+            file = SessionFile(path)
+            if file.claim():
+                file.remove()
+    for path in folder().glob(f"*{SUFFIX}{_LOCK}"):
+        file = SessionFile(path.with_name(path.name.removesuffix(_LOCK)))
+        if not file.path.exists() and file.claim():
+            file.release()
     for path in folder().glob(f".*.part.*{SUFFIX}"):
         if _days(path.stat().st_mtime) > 1:
             path.unlink(missing_ok=True)
@@ -120,7 +165,7 @@ class Autosave(QObject):
         parent: QObject | None = None,
     ):
         super().__init__(parent)
-        self.path = folder() / f"{key}-{uuid4().hex[:8]}{SUFFIX}"
+        self._file = SessionFile(folder() / f"{key}-{uuid4().hex[:8]}{SUFFIX}")
         self._session, self._writer, self._take_down = session, writer, take_down
         self._writing = False
         self._tidied = False
@@ -151,14 +196,16 @@ class Autosave(QObject):
             self._timer.start(PAUSE)
             return
         self._timer.stop()
-        self._writing, path = True, self.path
+        self._writing, file = True, self._file
         if not self._session.objects and self._session.result is None:
-            self._writer.submit(self, lambda: path.unlink(missing_ok=True))
+            self._writer.submit(self, file.remove)
             return
         write_to, tidied, self._tidied = self._take_down(), self._tidied, True
 
         def job() -> None:
-            write_to(path)
+            # nobody else can know of a file that is not there yet
+            file.claim()
+            write_to(file.path)
             if not tidied:
                 tidy()
 
@@ -168,16 +215,24 @@ class Autosave(QObject):
         if what is self:
             self._writing = False
 
+    def adopt(self, file: SessionFile) -> None:
+        """Keep another file, which is claimed, up to date from now on."""
+        self._writer.submit(None, self._file.release)
+        self._file = file
+
     def drop(self) -> None:
         """Remove the file; the next change makes it anew."""
         self._timer.stop()
-        path = self.path
-        self._writer.submit(None, lambda: path.unlink(missing_ok=True))
+        self._writer.submit(None, self._file.remove)
 
     def stop(self) -> None:
-        """Save what is not saved yet, and watch the session no more."""
+        """Save what is not saved yet, leave the file to others, and watch the session no more."""
         self._session.changed.disconnect(self._changed)
         self._writer.done.disconnect(self._done)
         if self.pending:
             self._writing = False
             self.save()
+        if self._writing:
+            self._writer.submit(None, self._file.release)
+        else:
+            self._file.release()

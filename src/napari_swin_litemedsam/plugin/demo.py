@@ -75,6 +75,8 @@ def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
     data, options, _ = thigh_mr()[0]
     image = viewer.add_image(data, **options)
     widget = SwinLiteMedSAMWidget(viewer)
+    # the box that the last demo drew is drawn again anyway
+    widget.sessions.decline()
     viewer.window.add_dock_widget(widget, name="Segment from boxes")
     viewer.window.resize(*_SIZE)
     z = options["metadata"]["slice"]

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from ..backends.model import weights_file
-from .autosave import Autosave, Writer, key_of, latest
+from .autosave import Autosave, SessionFile, Writer, key_of, latest
 from .images import window_of
 from .messages import Messages
 from .runs import Work
@@ -52,7 +52,7 @@ class Sessions(QObject):
         self._section, self._messages, self._chosen, self._checkpoint = section, messages, chosen, checkpoint
         self._writer, self._reader = Writer(self), Runner()
         self._autosaves: dict[Work, Autosave] = {}
-        self._offers: dict[Work, Path] = {}
+        self._offers: dict[Work, SessionFile] = {}
         self._failing = False
         self._writer.done.connect(self._written)
         section.answered.connect(self._answered)
@@ -72,7 +72,7 @@ class Sessions(QObject):
 
     def end(self, work: Work) -> None:
         """Save what is not saved of a work, and let go of it."""
-        self._offers.pop(work, None)
+        self.withdraw(work)
         self._autosaves.pop(work).stop()
 
     def close(self) -> None:
@@ -82,11 +82,23 @@ class Sessions(QObject):
         self._reader.close()
         self._writer.close()
 
+    def withdraw(self, work: Work) -> None:
+        """Offer nothing to be restored of a work; what is saved stays for others."""
+        if (offer := self._offers.pop(work, None)) is not None:
+            offer.release()
+
+    def decline(self) -> None:
+        """Offer nothing to be restored of the chosen image."""
+        if (work := self._chosen()) is not None:
+            self.withdraw(work)
+        self.show_offer()
+
     def show_offer(self) -> None:
         """Show what there is to be restored of the chosen image."""
         work, text = self._chosen(), ""
-        if work is not None and (before := self._offers.get(work)) is not None:
-            moment = datetime.fromtimestamp(before.stat().st_mtime) if before.exists() else datetime.now()
+        if work is not None and (offer := self._offers.get(work)) is not None:
+            path = offer.path
+            moment = datetime.fromtimestamp(path.stat().st_mtime) if path.exists() else datetime.now()
             text = f"Work on this image was saved automatically on {moment.day} {moment:%B at %H:%M}."
         self._section.show_offer(text)
 
@@ -138,6 +150,8 @@ class Sessions(QObject):
 
         def end(error: Exception | None) -> None:
             if error is not None:
+                if (offer := self._offers.get(work)) is not None and offer.path == path:
+                    offer.release()
                 self._messages.fail(f"No session was opened; the file stays in {path.parent}", error)
 
         self._messages.say("Opening the session …")
@@ -157,10 +171,9 @@ class Sessions(QObject):
             # first, since what was run with another window would be run again
             image.contrast_limits = window
         restore(work.session, saved)
-        if self._offers.get(work) == path:
-            # from now on it is kept up to date
+        if (offer := self._offers.get(work)) is not None and offer.path == path and offer.claim():
             del self._offers[work]
-            self._autosaves[work].path = path
+            self._autosaves[work].adopt(offer)
         count = len(saved.objects)
         others = "" if saved.origin.image in ("", image.name) else f" of '{saved.origin.image}'"
         self._messages.say(
@@ -186,12 +199,15 @@ class Sessions(QObject):
         work = self._chosen()
         if work is None or work not in self._offers:
             return
-        path = self._offers[work]
-        if restored:
-            self.open(work, path)
-            return
-        del self._offers[work]
-        self._writer.submit(None, lambda: path.unlink(missing_ok=True))
+        offer = self._offers[work]
+        if not (offer.claim() and offer.path.exists()):
+            self._messages.warn("What was offered is open in another window, or was removed there.")
+            self.withdraw(work)
+        elif restored:
+            self.open(work, offer.path)
+        else:
+            del self._offers[work]
+            self._writer.submit(None, offer.remove)
         self.show_offer()
 
     def _written(self, what: Any, error: Exception | None) -> None:
