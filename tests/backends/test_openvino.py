@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from napari_swin_litemedsam.backends.model import tensors_of
 from napari_swin_litemedsam.backends.probe import difference, picture, prompts
 
 ov = pytest.importorskip("openvino")
-from napari_swin_litemedsam.backends.openvino import OpenVINOBackend  # noqa: E402
+from napari_swin_litemedsam.backends.openvino import OpenVINOBackend, backend  # noqa: E402
 from napari_swin_litemedsam.backends.openvino.backend import compile_half  # noqa: E402
 from napari_swin_litemedsam.backends.openvino.calibration import activation_ranges  # noqa: E402
 
@@ -96,6 +97,16 @@ def test_what_was_compiled_is_kept_on_disk(tmp_path, monkeypatch, reference_mode
     again = OpenVINOBackend(tensors, "digest", half=False)
     assert len(calls) == 3
     np.testing.assert_array_equal(again.encode(picture())[0], single.encode(picture())[0])
+
+
+def test_other_ranges_are_compiled_anew(monkeypatch):
+    names = []
+    monkeypatch.setattr(backend, "compile_half", lambda core, build, precision, name: names.append(name) or Mock())
+    for most in (1.0, 2.0, 2.0):
+        OpenVINOBackend(dict, "digest", ranges={"mask_decoder.deep_up": most})
+    first, second, third = np.reshape(names, (3, -1))
+    assert not set(first) & set(second)
+    np.testing.assert_array_equal(second, third)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import hashlib
 import io
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -48,11 +49,12 @@ class OpenVINOBackend:
             half = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = "bf16" if half else "f32"
         self.name = "openvino-int8" if ranges else "openvino"
+        bits = hashlib.sha256(repr(sorted((ranges or {}).items())).encode()).hexdigest()[:8]
 
         def prepared(
             name: str, build: Callable[[Layers], ov.Model], precision: str = self.precision
         ) -> ov.InferRequest:
-            file = None if digest is None else f"{digest[:16]}-{self.name}-{name}-{precision}"
+            file = None if digest is None else f"{digest[:16]}-{bits}-{name}-{precision}"
             model = compile_half(core, lambda: build(Layers(tensors(), ranges)), precision, file)
             return model.create_infer_request()
 
@@ -116,13 +118,14 @@ def compile_half(core: ov.Core, build: Callable[[], ov.Model], precision: str, n
     precision : str
         ``f32`` or ``bf16``.
     name : str or None
-        Of the file, apart from the version of OpenVINO, the processor and the settings; None keeps nothing.
+        Of the file, apart from our code, the version of OpenVINO, the processor and the settings; None keeps nothing.
     """
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     settings["INFERENCE_NUM_THREADS"] = str(threads())
     if name is None:
         return core.compile_model(build(), "CPU", settings)
-    made_by = [ov.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), *sorted(settings.items())]
+    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    made_by = [code, ov.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), *sorted(settings.items())]
     file = f"{name}-{hashlib.sha256(repr(made_by).encode()).hexdigest()[:16]}.blob"
     kept = read_cached(file)
     if kept is not None:

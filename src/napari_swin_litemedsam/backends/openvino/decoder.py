@@ -14,6 +14,7 @@ WIDTH = 256
 HEADS = 8
 GRID = SIZE // 4
 _NEGATIVE, _POSITIVE = 0, 1
+_IOU_TOKEN, _MASK_TOKEN = 0, 1
 _HIDDEN = -1e4
 
 
@@ -115,51 +116,104 @@ def _grid_position(layers: Layers) -> Node:
 
 def _dense(layers: Layers, scribbles: Node, has_scribble: Node) -> Node:
     """The scribble's share of the image, ``(N, 4096, 256)``."""
-    x = scribbles
+    x, side = scribbles, SIZE
+    # pixels come last, since channels are few
     for i in (0, 3):
         name = f"prompt_encoder.scribble_convs.{i}"
         # channel normalisation is a division by the spread where the mean is 0 already
-        x = layers.convolution(name, x, *centred(*layers.affine(name)), stride=2)
-        scale, shift = (v.reshape(1, -1, 1, 1) for v in layers.affine(f"prompt_encoder.scribble_convs.{i + 1}"))
-        spread = op.sqrt(op.add(op.reduce_mean(op.multiply(x, x), whole(1), True), number(CHANNEL_EPS)))
-        x = gelu(op.add(op.multiply(op.divide(x, spread), op.constant(scale)), op.constant(shift)))
-    drawn = layers.linear("prompt_encoder.scribble_convs.6", reshape(transpose(x, 0, 2, 3, 1), 0, -1, 16))
+        weight, bias = centred(*layers.affine(name))
+        outputs, inputs = weight.shape[:2]
+        side //= 2
+        patches = transpose(reshape(x, -1, inputs, side, 2, side, 2), 0, 1, 3, 5, 2, 4)
+        x = op.matmul(op.constant(weight.reshape(outputs, -1)), reshape(patches, 0, 4 * inputs, -1), False, False)
+        x = op.add(x, op.constant(bias[:, None]))
+        variance = op.add(op.reduce_mean(op.multiply(x, x), whole(1), True), number(CHANNEL_EPS))
+        scale, shift = (op.constant(v[:, None]) for v in layers.affine(f"prompt_encoder.scribble_convs.{i + 1}"))
+        x = gelu(op.add(op.multiply(op.multiply(x, op.power(variance, number(-0.5))), scale), shift))
+    drawn = layers.linear("prompt_encoder.scribble_convs.6", transpose(x, 0, 2, 1))
     absent = op.constant(layers.tensors["prompt_encoder.no_scribble"])
     share = op.unsqueeze(has_scribble, whole(1, 2))
     return op.add(op.multiply(drawn, share), op.multiply(absent, op.subtract(number(1), share)))
 
 
-def _attention(layers: Layers, name: str, query: Node, key: Node, value: Node, mask: Node | None = None) -> Node:
-    inner = layers.tensors[f"{name}.q_proj.weight"].shape[0]
+def _heads(layers: Layers, name: str, tokens: Node) -> Node:
+    """A linear layer, cut into heads, ``(N, 8, T, C)``."""
+    inner = len(layers.tensors[f"{name}.weight"])
+    return transpose(reshape(layers.linear(name, tokens), 0, -1, HEADS, inner // HEADS), 0, 2, 1, 3)
 
-    def heads(which: str, x: Node) -> Node:
-        return transpose(reshape(layers.linear(f"{name}.{which}_proj", x), 0, -1, HEADS, inner // HEADS), 0, 2, 1, 3)
 
-    scores = op.matmul(heads("q", query), heads("k", key), False, True)
-    scores = op.multiply(scores, number((inner / HEADS) ** -0.5))
-    if mask is not None:
-        scores = op.add(scores, mask)
-    attended = op.matmul(op.softmax(scores, -1), heads("v", value), False, False)
-    return layers.linear(f"{name}.out_proj", reshape(transpose(attended, 0, 2, 1, 3), 0, -1, inner))
+def _joined(heads: Node) -> Node:
+    """Heads, ``(N, 8, T, C)``, to tokens, ``(N, T, 8 C)``."""
+    inner = HEADS * heads.get_output_partial_shape(0)[3].get_length()
+    return reshape(transpose(heads, 0, 2, 1, 3), 0, -1, inner)
+
+
+def _weights_of_heads(layers: Layers, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Weight, ``(8, C, 256)``, and bias, ``(8, C, 1)``, of a projection of the image."""
+    weight, bias = layers.affine(name)
+    return weight.reshape(HEADS, -1, WIDTH), bias.reshape(HEADS, -1, 1)
+
+
+def _self_attention(layers: Layers, name: str, query: Node, value: Node, mask: Node) -> Node:
+    q, k, v = (_heads(layers, f"{name}.{x}_proj", t) for x, t in (("q", query), ("k", query), ("v", value)))
+    scores = op.multiply(op.matmul(q, k, False, True), number((WIDTH / HEADS) ** -0.5))
+    attended = op.matmul(op.softmax(op.add(scores, mask), -1), v, False, False)
+    return layers.linear(f"{name}.out_proj", _joined(attended))
+
+
+# Tokens are few and pixels many. Between the two, all projections are therefore calculated on the tokens' side: what
+# a token and a head ask for, (Wq t) . (Wk x), is (Wk' Wq t) . x, and no pixel x is ever projected.
+
+
+def _look(layers: Layers, name: str, query: Node, key: Node, image: Node) -> Node:
+    """Tokens, ``(N, T, 256)``, attend to pixels, ``(N, 4096, 256)``."""
+    weight, _ = _weights_of_heads(layers, f"{name}.k_proj")  # what the bias adds is the same for all pixels
+    weight = weight * weight.shape[1] ** -0.5
+    asked = op.matmul(_heads(layers, f"{name}.q_proj", query), op.constant(weight), False, False)
+    scores = op.matmul(reshape(asked, 0, -1, WIDTH), key, False, True)
+    # the last axis keeps OpenVINO from calculating all this in one kernel, which is slower
+    shares = op.squeeze(op.softmax(op.unsqueeze(scores, whole(3)), 2), whole(3))
+    seen = reshape(op.matmul(shares, image, False, False), 0, HEADS, -1, WIDTH)
+    weight, bias = _weights_of_heads(layers, f"{name}.v_proj")
+    value = op.add(op.matmul(seen, op.constant(weight), False, True), op.constant(bias.transpose(0, 2, 1)))
+    return layers.linear(f"{name}.out_proj", _joined(value))
+
+
+def _tell(layers: Layers, name: str, pixels: Node, key: Node, value: Node, mask: Node) -> Node:
+    """Pixels, ``(N, 4096, 256)``, attend to tokens, ``(N, T, 256)``."""
+    weight, bias = (x * x.shape[1] ** -0.5 for x in _weights_of_heads(layers, f"{name}.q_proj"))
+    key = _heads(layers, f"{name}.k_proj", key)
+    answers = reshape(op.matmul(key, op.constant(weight), False, False), 0, -1, WIDTH)
+    scores = reshape(op.matmul(answers, pixels, False, True), 0, HEADS, -1, GRID**2)
+    offset = op.add(op.matmul(key, op.constant(bias), False, False), transpose(mask, 0, 1, 3, 2))
+    shares = reshape(op.softmax(op.add(scores, offset), 2), 0, -1, GRID**2)
+    weight, bias = layers.affine(f"{name}.out_proj")
+    weight = np.ascontiguousarray(weight.T).reshape(HEADS, -1, WIDTH)
+    told = op.matmul(_heads(layers, f"{name}.v_proj", value), op.constant(weight), False, False)
+    # the shares of a head add up to 1
+    told = op.add(told, op.constant(bias / HEADS))
+    return op.matmul(shares, reshape(told, 0, -1, WIDTH), True, False)
 
 
 def _transformer(layers: Layers, tokens: Node, image: Node, place: Node, mask: Node) -> tuple[Node, Node]:
+    """The two tokens that answers are read from, ``(N, 2, 256)``, and the image."""
     position = tokens
     for i in range(2):
         name = f"mask_decoder.transformer.layers.{i}"
         query = tokens if i == 0 else op.add(tokens, position)
-        attended = _attention(layers, f"{name}.self_attention", query, query, tokens, mask)
+        attended = _self_attention(layers, f"{name}.self_attention", query, tokens, mask)
         tokens = layers.layer_norm(f"{name}.norm1", attended if i == 0 else op.add(tokens, attended))
         key = op.add(image, place)
-        attended = _attention(layers, f"{name}.token_to_image", op.add(tokens, position), key, image)
-        tokens = layers.layer_norm(f"{name}.norm2", op.add(tokens, attended))
+        seen = _look(layers, f"{name}.token_to_image", op.add(tokens, position), key, image)
+        tokens = layers.layer_norm(f"{name}.norm2", op.add(tokens, seen))
         hidden = op.relu(layers.linear(f"{name}.mlp.0", tokens))
         tokens = layers.layer_norm(f"{name}.norm3", op.add(tokens, layers.linear(f"{name}.mlp.2", hidden)))
-        attended = _attention(layers, f"{name}.image_to_token", key, op.add(tokens, position), tokens, mask)
-        image = layers.layer_norm(f"{name}.norm4", op.add(image, attended))
+        told = _tell(layers, f"{name}.image_to_token", key, op.add(tokens, position), tokens, mask)
+        image = layers.layer_norm(f"{name}.norm4", op.add(image, told))
     name = "mask_decoder.transformer.final"
-    attended = _attention(layers, f"{name}_attention", op.add(tokens, position), op.add(image, place), image)
-    return layers.layer_norm(f"{name}_norm", op.add(tokens, attended)), image
+    tokens, position = (take(x, [_IOU_TOKEN, _MASK_TOKEN], axis=1) for x in (tokens, position))
+    seen = _look(layers, f"{name}_attention", op.add(tokens, position), op.add(image, place), image)
+    return layers.layer_norm(f"{name}_norm", op.add(tokens, seen)), image
 
 
 def _masks(layers: Layers, images: list[Node], tokens: Node, mask: Node) -> list[Node]:
@@ -177,12 +231,12 @@ def _masks(layers: Layers, images: list[Node], tokens: Node, mask: Node) -> list
         outputs = weight.shape[1]
         weight = weight.transpose(2, 3, 1, 0).reshape(4 * outputs, -1)
         x = reshape(gelu(layers.linear(f"{name}_up", x, weight, np.tile(bias, 4))), 0, -1, outputs)
-    mask_token = take(tokens, 1, axis=1)
+    mask_token = take(tokens, _MASK_TOKEN, axis=1)
     weights = op.unsqueeze(_head(layers, "mask_decoder.mask_heads.0", mask_token), whole(2))
     # pixels come as (row, column) of the embedding, then of the first 2x2, then of the second
     logits = transpose(reshape(op.matmul(x, weights, False, False), -1, GRID, GRID, 2, 2, 2, 2), 0, 1, 3, 5, 2, 4, 6)
     logits = reshape(logits, -1, SIZE, SIZE)
-    iou_token = take(tokens, 0, axis=1)
+    iou_token = take(tokens, _IOU_TOKEN, axis=1)
     iou = op.gather(
         _head(layers, "mask_decoder.iou_head", iou_token), op.constant(np.int64(0)), op.constant(np.int64(1))
     )
