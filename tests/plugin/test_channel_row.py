@@ -102,3 +102,48 @@ def test_a_saved_session_brings_its_axis_back(scan, open_widget, tmp_path):
     assert widget._work.session.channel == 1
     assert len(widget._work.layers.boxes.data) == 1
     assert widget.session.objects[1].plane == Plane((3, 0, None, None), axis=0)
+
+
+@pytest.fixture
+def saved_with_channels(scan, open_widget, tmp_path):
+    """A widget whose image has no axis of channels, and a session saved with one."""
+    widget = open_widget()
+    widget.intents.take_channels(1)
+    widget.session.add_box(BOX, slice=3)
+    widget.session.wait()
+    widget.session.save(tmp_path / "mine.session")
+    widget.session.remove(1)
+    widget.intents.take_channels(None)
+    return widget, tmp_path / "mine.session"
+
+
+@pytest.mark.parametrize("scan", [{}], indirect=True)
+def test_undo_of_opening_brings_the_axis_back_with_the_objects(saved_with_channels, settle, viewer):
+    widget, path = saved_with_channels
+    viewer.dims.set_current_step(1, 1)
+    draw_box(widget, plane=Plane((3, 1, None, None), axis=1))
+    settle(widget)
+    before = widget._work.layers.masks.data.copy()
+    panel, seen = widget.panel, []
+    clicks = [panel.buttons[name].click for name in ("undo", "redo", "undo")]
+    for act in (lambda: widget.session.open(path), *clicks):
+        act()
+        settle(widget)
+        (item,) = widget._work.session.objects.values()
+        seen.append((widget._work.session.channel, item.plane, panel.channels.axes.currentData(), panel.last.value()))
+        assert len(widget._work.layers.boxes.data) == 1
+        np.testing.assert_array_equal(widget._work.layers.masks.data[item.plane.index] == 1, filled(BOX))
+    opened, undone = (1, Plane((3, 0, None, None), axis=0), 1, 4), (None, Plane((3, 1, None, None), axis=1), None, 1)
+    assert seen == [opened, undone, opened, undone]
+    np.testing.assert_array_equal(widget._work.layers.masks.data, before)
+
+
+@pytest.mark.parametrize("scan", [{}], indirect=True)
+def test_undo_goes_back_over_the_choice_of_an_axis(saved_with_channels, settle):
+    widget, _ = saved_with_channels
+    widget.panel.buttons["undo"].click()
+    assert widget._work.session.channel == 1
+    widget.panel.buttons["undo"].click()
+    settle(widget)
+    assert widget._work.session.objects[1].plane == Plane((3, 0, None, None), axis=0)
+    assert len(widget._work.layers.boxes.data) == 1

@@ -94,7 +94,7 @@ class Intents:
     def take_channels(self, axis: int | None) -> None:
         """Take an axis of the image for that of channels, or none."""
         if (work := self._chosen()) is not None and not work.session.objects:
-            work.session.channel = axis
+            work.session.take_channel(axis)
             self._begin()
 
     def show_channel(self, number: int) -> None:

@@ -150,13 +150,23 @@ class Results(Ledger):
         self.add({(id, "result", plane): (Crop(top, left, labels[part].copy()), Crop(top, left, after[part].copy()))})
         labels[part] = after[part]
 
-    def replace_all(self, items: Iterable[BoxObject], result: NDArray | None) -> None:
-        """Put other objects and another result in the place of all that is there; one step."""
+    def take_channel(self, axis: int | None, name: str = "choose channels") -> None:
+        """Take another axis for that of channels, or none; a step, or a part of the open one."""
+        if axis != self.channel:
+            with self.together():
+                assert self._open is not None
+                self._open.name = self._open.name or name
+                self.add({(0, "channel", None): (self.channel, axis)})
+                self.channel = axis
+
+    def replace_all(self, items: Iterable[BoxObject], result: NDArray | None, channel: int | None) -> None:
+        """Put other objects, another result and axis of channels in the place of all that is there; one step."""
         new = {item.id: item for item in items}
         if result is not None:
             self.result = blank_labels(self.shape) if self.result is None else self.result
             self.highest_id = max(self.highest_id, int(result.max(initial=0)))
         with self.together():
+            self.take_channel(channel, "open session")
             for id in sorted(self.objects.keys() | new.keys()):
                 with self.step("open session", id):
                     self.objects.pop(id, None)
@@ -170,8 +180,10 @@ class Results(Ledger):
             self.current = max(self.open_objects, default=None)
 
     def restore_others(self, changes: Changes) -> None:
-        """Bring the result back; pixels that the user has painted on since stay."""
+        """Bring the axis of channels and the result back; pixels that the user has painted on since stay."""
         for (_, name, plane), (was, becomes) in changes.items():
+            if name == "channel":
+                self.channel = becomes
             if name == "result" and self.result is not None:
                 labels = was.of(self.result[plane.index])
                 ours = (was.pixels != becomes.pixels) & (labels == was.pixels)

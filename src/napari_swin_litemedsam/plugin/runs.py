@@ -36,6 +36,12 @@ class Work:
         """The image's objects."""
         return self.layers.session
 
+    @property
+    def depth(self) -> int:
+        """Number of slices that boxes are carried through in the view that the canvas shows."""
+        axis = self.edits.plane_in_view().axis
+        return 1 if axis is None else self.session.shape[axis]
+
     def ensure_layers(self) -> None:
         """Add those of our layers that are missing."""
         if self.layers.ensure():

@@ -95,8 +95,7 @@ def restore(session: Session, saved: Saved) -> None:
             item.state = State.WAITING
         for plane in {*item.answers, *item.hand}:
             item.compose(plane)
-    session.channel = _channel_of(items, session)
-    session.replace_all(items, saved.result)
+    session.replace_all(items, saved.result, _channel_of(items, session))
 
 
 def _channel_of(items: list[BoxObject], session: Session) -> int | None:

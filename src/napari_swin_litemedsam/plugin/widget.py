@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from .edits import Edits
 from .help import HelpPopover
-from .images import channel_axes, show_plane, spatial_shape
+from .images import channel_axes, show_plane
 from .intents import Intents
 from .keys import Keys
 from .layers import SessionLayers
@@ -232,8 +232,7 @@ class SwinLiteMedSAMWidget(QWidget):
     def _show_range(self, event: Any = None) -> None:
         """Offer the slices that boxes can be carried through in the view that the canvas shows."""
         if self._work is not None:
-            axis = self._work.edits.plane_in_view().axis
-            self.panel.show_range(1 if axis is None else spatial_shape(self._work.layers.image)[axis])
+            self.panel.show_range(self._work.depth)
             self._show_position()
 
     def _moved(self, event: Any = None) -> None:
@@ -360,6 +359,9 @@ class SwinLiteMedSAMWidget(QWidget):
         depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
         panel.review_section.strip.show_scores({} if item is None else item.iou_by_position, depth)
         self._show_position()
+        if panel.last.maximum() != work.depth - 1:
+            # another axis holds channels, since a session was opened or that was undone
+            self._show_range()
         panel.show_resumable(self._runs.stopped is work)
 
     # ---- the end
