@@ -40,7 +40,8 @@ def show(layers: "SessionLayers", change: Change) -> None:
     with layers.changing():
         for labels in (layers.scribble, layers.masks, layers.result) if change.planes else ():
             if labels is not None:
-                labels.refresh()
+                # its size is as before
+                labels.refresh(extent=False, highlight=False)
     show_current(layers)
 
 
