@@ -14,22 +14,22 @@ from pathlib import Path
 import numpy as np
 
 from napari_swin_litemedsam.backends.model import RANGES, Model
-from napari_swin_litemedsam.backends.openvino.calibration import activation_ranges
-from napari_swin_litemedsam.preprocessing import Frame
+from napari_swin_litemedsam.backends.openvino.calibration import RangeRecorder
+from napari_swin_litemedsam.predictor import Predictor
 from napari_swin_litemedsam.training.data import find_pairs, read_sample
-from napari_swin_litemedsam.training.validation import middle_slice
+from napari_swin_litemedsam.training.validation import boxed_objects, middle_slice
 
 
-def inputs(folder, images):
-    """Network inputs of a few images from each source, `images` in all or a few more."""
+def examples(folder, images):
+    """A few images from each source, `images` in all or a few more, each with the boxes of one or two objects."""
     by_source = defaultdict(list)
     for pair in find_pairs(folder):
         by_source[pair.source].append(pair)
     each = -(-images // len(by_source))
     for _, pairs in sorted(by_source.items()):
         for i in np.linspace(0, len(pairs) - 1, min(each, len(pairs))).astype(int):
-            image, _ = middle_slice(read_sample(pairs[i]))
-            yield Frame(*image.shape[:2]).input(image)
+            sample = read_sample(pairs[i])
+            yield middle_slice(sample)[0], [box for _, box in boxed_objects(sample, 2)]
 
 
 def main():
@@ -39,7 +39,12 @@ def main():
     parser.add_argument("--images", type=int, default=64)
     args = parser.parse_args()
     model = Model(args.checkpoint)
-    ranges = activation_ranges(model.tensors, inputs(args.data, args.images))
+    recorder = RangeRecorder(model.tensors)
+    predictor = Predictor(None, recorder)
+    for image, boxes in examples(args.data, args.images):
+        predictor.set_image(image)
+        predictor.predict_many(boxes)
+    ranges = recorder.ranges
     path = args.checkpoint.with_suffix(RANGES)
     path.write_text(json.dumps({"weights": model.digest, "ranges": ranges}, indent=1) + "\n")
     print(f"{len(ranges)} ranges, largest {max(ranges.values())}: {path}")

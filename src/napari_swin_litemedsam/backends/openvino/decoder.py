@@ -224,13 +224,18 @@ def _masks(layers: Layers, images: list[Node], tokens: Node, mask: Node) -> list
         name = f"mask_decoder.{level}"
         weight = layers.tensors[f"{name}_conv.weight"]
         weight = weight[:, : weight.shape[1] // 2, 0, 0]
-        x = layers.linear(f"{name}_conv", x, weight, np.zeros(len(weight), np.float32))
+        # the image half has the other half of this layer
+        x = layers.linear(f"{name}_conv.prompt", x, weight, np.zeros(len(weight), np.float32))
         x = gelu(layers.layer_norm(f"{name}_norm", op.add(x, op.convert(features, "f32")), CHANNEL_EPS))
         # a transposed convolution makes 2x2 pixels of one, which stay together until the end
         weight, bias = layers.tensors[f"{name}_up.weight"], layers.tensors[f"{name}_up.bias"]
         outputs = weight.shape[1]
         weight = weight.transpose(2, 3, 1, 0).reshape(4 * outputs, -1)
-        x = reshape(gelu(layers.linear(f"{name}_up", x, weight, np.tile(bias, 4))), 0, -1, outputs)
+        x = gelu(layers.linear(f"{name}_up", x, weight, np.tile(bias, 4)))
+        if level == "deep":
+            # made bytes of before the change of shape, it takes no step of its own
+            x = layers.entering("mask_decoder.shallow_conv.prompt", x)
+        x = reshape(x, 0, -1, outputs)
     mask_token = take(tokens, _MASK_TOKEN, axis=1)
     weights = op.unsqueeze(_head(layers, "mask_decoder.mask_heads.0", mask_token), whole(2))
     # pixels come as (row, column) of the embedding, then of the first 2x2, then of the second

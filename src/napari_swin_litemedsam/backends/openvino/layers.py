@@ -94,12 +94,15 @@ class Layers:
         product = op.matmul(x, self._weights(name, weight.reshape(len(weight), -1)), False, True)
         return op.add(product, op.constant(bias.astype(np.float32)))
 
-    def normalised_linear(self, name: str, norm: str, x: Node) -> Node:
-        """A linear layer on what was normalised to mean 0 and variance 1; scale and shift of `norm` go into it."""
+    def normalised_linear(self, name: str, norm: str, x: Node, rows: slice = slice(None)) -> Node:
+        """A linear layer, or some of its outputs, on what was normalised to mean 0 and variance 1.
+
+        Scale and shift of `norm` go into it.
+        """
         weight, bias = self.affine(name)
         scale, shift = self.affine(norm)
         weight = weight.reshape(len(weight), -1)
-        return self.linear(name, x, weight * scale, bias + weight @ shift)
+        return self.linear(name, x, (weight * scale)[rows], (bias + weight @ shift)[rows])
 
     def layer_norm(self, name: str, x: Node, eps: float = 1e-5) -> Node:
         scale, shift = self.affine(name)
