@@ -212,8 +212,8 @@ class TestAnchors:
         track = Track({6: FLAT}, 5, 7, masks={6: corrected})
         steps = list(follow(volume, [track], Threshold([])))
         assert sorted(masks_of(steps)) == [5, 7]
-        # the corrected mask and 5 pixels of 256 around it
-        np.testing.assert_allclose(steps[0].prediction.box, (28.75, 18.75, 35.25, 30.25))
+        # 5 pixels of 256 around the corrected mask, which is a fifth smaller on the last slice of the range
+        np.testing.assert_allclose(steps[0].prediction.box, (29.25, 19.75, 34.75, 29.25))
 
     def test_correcting_one_slice_leaves_what_lies_beyond_the_next(self, volume):
         boxes = {2: square(2), 5: square(5), 9: square(9)}
@@ -223,6 +223,48 @@ class TestAnchors:
     def test_a_range_beside_the_anchor(self, volume):
         track = Track({4: square(4)}, 6, 8)
         assert sorted(masks_of(follow(volume, [track], Threshold([])))) == [6, 7, 8]
+
+
+class TestTaper:
+    """In an image that is bright all over a mask is its box, and nothing but the range makes boxes smaller."""
+
+    FLAT = (20, 30, 79, 69)
+
+    def sizes(self, track, **options):
+        """(height, width) of boxes by slice, in pixels from edge to edge."""
+        bright = np.full((21, 100, 100), 255, np.uint8)
+        bright[:, 0, 0] = 0
+        steps = follow(bright, [track], Threshold([]), options=Options(**{"margin": 0} | options))
+        boxes = {s.z: s.prediction.box for s in steps}
+        return {z: (y1 - y0 + 1, x1 - x0 + 1) for z, (y0, x0, y1, x1) in boxes.items()}
+
+    def test_boxes_are_sections_of_an_ellipsoid(self):
+        sizes = self.sizes(Track({10: self.FLAT}, 4, 16))
+        for z, (height, width) in sizes.items():
+            share = max(np.sqrt(1 - ((z - 10) / 6.5) ** 2), 0.8 * np.sqrt(1 - (5 / 6.5) ** 2))
+            assert (height, width) == pytest.approx((60 * share, 40 * share), abs=3)
+            assert sizes[20 - z] == (height, width)
+
+    def test_by_no_more_than_a_fifth_a_slice(self):
+        assert self.sizes(Track({10: self.FLAT}, 9, 11), taper=5)[11] == pytest.approx((48, 32))
+        sizes = self.sizes(Track({10: self.FLAT}, 6, 14), taper=5, every=2)
+        assert sizes[12] == pytest.approx((60 * 0.8**2, 40 * 0.8**2))
+
+    @pytest.mark.parametrize(("taper", "last"), [(0.5, None), (0.5, 20), (0, 13)])
+    def test_not_at_all_without_an_end_in_the_volume_or_when_switched_off(self, taper, last):
+        sizes = self.sizes(Track({10: self.FLAT}, 10, last), taper=taper)
+        assert sizes[13] == pytest.approx((60, 40))
+
+    def test_not_on_the_way_to_a_known_mask(self):
+        known = np.zeros((100, 100), bool)
+        known[20:80, 30:70] = True
+        sizes = self.sizes(Track({10: self.FLAT}, 10, 16, masks={14: known}))
+        assert sizes[13] == pytest.approx((60, 40))
+        assert sizes[16][0] < 45
+
+    def test_the_margin_is_added_to_it(self):
+        sizes = self.sizes(Track({10: self.FLAT}, 9, 11), margin=2.56)
+        assert sizes[11] == pytest.approx((50, 34))
 
 
 class TestResuming:
@@ -274,7 +316,7 @@ class TestEverySecondSlice:
 
 class TestOptions:
     def test_the_margin_is_in_millimetres_when_the_spacing_is_known(self, volume):
-        options = Options(spacing=(4, 1, 2), margin_mm=0.5)
+        options = Options(spacing=(4, 1, 2), margin_mm=0.5, taper=0)
         steps = list(follow(volume, [Track({6: FLAT}, 6, 7)], Threshold([]), options=options))
         np.testing.assert_allclose(steps[1].prediction.box, (20, 19, 38, 35))
 

@@ -17,6 +17,9 @@ from .tracks import Box, Mask, Track, count_steps, tracks_of_boxes
 
 __all__ = ["Options", "Step", "Stop", "Track", "count_steps", "follow", "label_dtype", "propagate", "segment_volume"]
 
+# of a box's size from one slice to the next: should the range end before the object does, masks keep up
+_LEAST_SHARE = 0.8
+
 
 @dataclass(frozen=True)
 class Options:
@@ -25,6 +28,8 @@ class Options:
     margin : pixels of the 256 frame from the mask's outermost pixels to the next slice's box;
     spacing : (z, y, x) of the volume in mm; with it `margin_mm` counts instead of `margin`;
     margin_mm : margin for each mm between slices;
+    taper : how much smaller boxes get towards the ends of a range inside the volume, by no more than a fifth a slice:
+        0.5 as the sections of an ellipsoid, 0 not at all;
     every : the model runs on every k-th slice, the masks in between are interpolated;
     one_part : of a mask only the parts that continue the object are kept;
     filled : holes in masks are filled;
@@ -34,6 +39,7 @@ class Options:
     margin: float = 5
     spacing: Sequence[float] | None = None
     margin_mm: float = 1
+    taper: float = 0.5
     every: int = 1
     one_part: bool = True
     filled: bool = True
@@ -209,10 +215,10 @@ class _Walk:
     """How far one object has come."""
 
     def __init__(self, number: int, track: Track, shape: tuple[int, int, int], options: Options):
-        depth, *self.shape = shape
-        track.check(depth)
+        self.depth, *self.shape = shape
+        track.check(self.depth)
         self.number, self.track, self.options = number, track, options
-        self.first, self.last = track.span(depth)
+        self.first, self.last = track.span(self.depth)
         self.low, self.high = min(track.boxes), max(track.boxes)
         self.start = self.high
         self._margins = options.margins(max(self.shape))
@@ -243,13 +249,29 @@ class _Walk:
         before = self._before(z, direction)
         if self.low <= z <= self.high or before is None or not before[1].any():
             return nearest
-        box = bounding_box(before[1]) + np.concatenate([-self._margins, self._margins])
+        corners = bounding_box(before[1]).reshape(2, 2)
+        # half a pixel belongs to each side of the mask, and shrinks along
+        middle, half = corners.mean(axis=0), np.diff(corners, axis=0)[0] / 2 + 0.5
+        reach = np.maximum(half * self._taper(z, direction, before[0]) - 0.5, 0) + self._margins
+        box = np.concatenate([middle - reach, middle + reach])
         height, width = self.shape
         bounds = (0, 0, height - 1, width - 1) if self.track.bounds is None else self.track.bounds
         low, high = np.split(np.asarray(bounds, float), 2)
         low, high = np.maximum(box[:2], low), np.minimum(box[2:], high)
         # a mask beyond the bounds leaves nothing of its box
         return np.concatenate([low, high]) if (low < high).all() else nearest
+
+    def _taper(self, z: int, direction: int, before: int) -> float:
+        """How large an object is on a slice, as a share of its size on the slice before."""
+        end, nearest = (self.last, self.high) if direction > 0 else (self.first, self.low)
+        # an object may go on where the volume ends, and does on the way to a known mask
+        if end in (0, self.depth - 1) or any((s - z) * direction > 0 for s in self.track.masks):
+            return 1.0
+        # the end is the last slice that shows the object, which stops half a slice further
+        radius = abs(end - nearest) + 0.5
+        size, size_before = (1 - (max((s - nearest) * direction, 0) / radius) ** 2 for s in (z, before))
+        share = (size / size_before) ** self.options.taper
+        return float(np.clip(share, _LEAST_SHARE ** abs(z - before), 1))
 
     def _before(self, z: int, direction: int) -> tuple[int, Mask] | None:
         """The nearest slice, with its mask, on the side that the object comes from."""

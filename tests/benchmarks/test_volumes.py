@@ -54,16 +54,18 @@ def benchmark(monkeypatch, capsys):
 
 def test_rows_of_volumes(benchmark, data):
     head, _, *rows = benchmark("volumes", data, "--objects", 1)
-    assert head == ["", "3D DSC", "CT", "PET", "2D DSC at the ends", "time", "encodings"]
+    assert head == ["", "3D DSC", "gain", "CT", "PET", "2D DSC at the ends", "time", "encodings"]
     by_name = {row[0]: row[1:] for row in rows}
-    published, default = by_name["published rule"], by_name["and holes filled (default)"]
+    published, default = by_name["published rule"], by_name["and boxes smaller towards the ends (default)"]
     # the lowest slice is left out
     assert float(published[0]) < 100
-    assert float(published[3]) == pytest.approx(50, abs=1)
-    assert all(float(cell) > 99 for cell in default[:4])
-    assert float(published[4]) == 1
+    assert float(published[4]) == pytest.approx(50, abs=1)
+    assert published[1] == ""
+    assert float(default[1].split()[0]) == pytest.approx(float(default[0]) - float(published[0]), abs=0.1)
+    assert all(float(cell) > 99 for cell in (default[0], *default[2:5]))
+    assert float(published[5]) == 1
     # the ball has 9 slices in each volume; of these every second, both ends and the box's
-    assert default[5] == "18"
-    assert by_name["default, every 2 slices"][5] == "14"
+    assert default[6] == "18"
+    assert by_name["default, every 2 slices"][6] == "14"
     opened = by_name["default, a 2D box on one slice and open ranges"]
-    assert all(float(cell) > 99 for cell in opened[:4])
+    assert all(float(cell) > 99 for cell in (opened[0], *opened[2:5]))
