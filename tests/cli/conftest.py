@@ -7,7 +7,7 @@ from napari_swin_litemedsam.predictor import Prediction
 
 
 class BoxFiller:
-    """A predictor whose masks are the boxes themselves."""
+    """A predictor whose masks are the boxes themselves, to whole pixels."""
 
     def __init__(self, model=None, backend="auto", cache_bytes=0, mirror=False):
         self.images, self.windows = [], []
@@ -19,7 +19,7 @@ class BoxFiller:
 
     def predict_each(self, boxes, seeds=None):
         y, x = np.mgrid[: self.images[-1].shape[0], : self.images[-1].shape[1]]
-        masks = [(y >= y0) & (x >= x0) & (y <= y1) & (x <= x1) for y0, x0, y1, x1 in boxes]
+        masks = [(y >= y0) & (x >= x0) & (y <= y1) & (x <= x1) for y0, x0, y1, x1 in np.rint(boxes)]
         none = np.zeros((0, 2)), np.zeros(0, int)
         return [Prediction(m, m.astype(np.float32), 1.0, *none, m, b) for m, b in zip(masks, boxes, strict=True)]
 
