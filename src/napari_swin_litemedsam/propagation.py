@@ -17,7 +17,7 @@ from .tracks import Box, Mask, Track, count_steps, tracks_of_boxes
 
 __all__ = ["Options", "Step", "Stop", "Track", "count_steps", "follow", "label_dtype", "propagate", "segment_volume"]
 
-# of a box's size from one slice to the next: should the range end before the object does, masks keep up
+# of a box's size from one slice to the next, so that less is lost should the range end before the object does
 _LEAST_SHARE = 0.8
 
 
