@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
 
-from .prompts import bounding_box
+from .prompts import covered_part
 
 
 def interpolate_boxes(boxes: Mapping[int, ArrayLike], z: int) -> NDArray[np.float64]:
@@ -40,8 +40,7 @@ def interpolate_masks(
     if not (first.any() and second.any()):
         return [(first if share <= 0.5 else second).copy() for share in shares]
     # beyond the masks and a pixel around them every mask in between is empty
-    y0, x0, y1, x1 = bounding_box(first | second).astype(int)
-    inside = slice(max(0, y0 - 1), y1 + 2), slice(max(0, x0 - 1), x1 + 2)
+    inside = covered_part(first | second, margin=1)
     from_first, from_second = _signed_distance(first[inside]), _signed_distance(second[inside])
     results = []
     for share in shares:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, label
 
-from .prompts import bounding_box
+from .prompts import covered_part
 
 Mask = NDArray[np.bool_]
 _EIGHT = np.ones((3, 3), bool)
@@ -22,7 +22,7 @@ def connected_to(mask: Mask, before: Mask | None) -> Mask:
     """
     if not mask.any():
         return mask
-    inside = _inside(mask)
+    inside = covered_part(mask)
     parts, count = label(mask[inside], _EIGHT)
     if count < 2:
         return mask
@@ -38,13 +38,7 @@ def fill_holes(mask: Mask) -> Mask:
     """Fill what a mask, ``(H, W)``, encloses."""
     if not mask.any():
         return mask
-    inside = _inside(mask)
+    inside = covered_part(mask)
     filled = mask.copy()
     filled[inside] = binary_fill_holes(mask[inside])
     return filled
-
-
-def _inside(mask: Mask) -> tuple[slice, slice]:
-    """The part of the image that a mask covers; the rest need not be looked at."""
-    y0, x0, y1, x1 = bounding_box(mask).astype(int)
-    return slice(y0, y1 + 1), slice(x0, x1 + 1)

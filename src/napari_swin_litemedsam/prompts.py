@@ -179,3 +179,9 @@ def bounding_box(mask: Allowed) -> Box:
         ends.append((index[0], index[-1]))
     (y0, y1), (x0, x1) = ends
     return np.array([y0, x0, y1, x1], float)
+
+
+def covered_part(mask: Allowed, margin: int = 0) -> tuple[slice, slice]:
+    """Rows and columns that a mask covers, and some more on each side as far as there are; errors as `bounding_box`."""
+    y0, x0, y1, x1 = bounding_box(mask).astype(int)
+    return slice(max(0, y0 - margin), y1 + 1 + margin), slice(max(0, x0 - margin), x1 + 1 + margin)

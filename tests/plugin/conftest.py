@@ -13,6 +13,7 @@ from napari.utils.interactions import mouse_move_callbacks, mouse_press_callback
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QThreadPool
 
+from napari_swin_litemedsam.plugin import autosave
 from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import Plane
@@ -21,6 +22,7 @@ from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
 from napari_swin_litemedsam.predictor import Prediction, clip_box
 
 BOX = (10, 20, 30, 50)
+PIXELS = np.random.default_rng(0).random((48, 64))
 FLAT = Plane((None, None))  # of an image without depth
 SECOND = Plane((1, None, None), axis=0)  # slice of a volume
 
@@ -73,6 +75,12 @@ class FakePredictor:
 def settings_stay_in_memory():
     """Keep tests from writing the plugin's settings to the user's folder."""
     get_plugin_settings(path_dir=None)
+
+
+@pytest.fixture
+def saves_at_once(monkeypatch):
+    """Keep tests of what is saved behind the user's back from waiting for a pause."""
+    monkeypatch.setattr(autosave, "PAUSE", 20)
 
 
 @pytest.fixture(autouse=True)

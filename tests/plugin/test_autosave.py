@@ -15,13 +15,9 @@ from napari_swin_litemedsam.plugin import autosave, storage
 from napari_swin_litemedsam.plugin.autosave import key_of, latest
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
 
-BOX = (10, 20, 30, 50)
-PIXELS = np.random.default_rng(0).random((48, 64))
+from .conftest import BOX, PIXELS
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(autosave, "PAUSE", 20)
+pytestmark = pytest.mark.usefixtures("saves_at_once")
 
 
 @pytest.fixture

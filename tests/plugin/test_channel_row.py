@@ -89,21 +89,6 @@ def test_it_is_hidden_where_there_are_none(viewer, open_widget, shape, rgb):
     assert open_widget().panel.channels.isHidden()
 
 
-@pytest.mark.parametrize("scan", [{}], indirect=True)
-def test_a_saved_session_brings_its_axis_back(scan, open_widget, tmp_path):
-    widget = open_widget()
-    widget.intents.take_channels(1)
-    widget.session.add_box(BOX, slice=3)
-    widget.session.wait()
-    widget.session.save(tmp_path / "mine.session")
-    widget.session.remove(1)
-    widget.intents.take_channels(None)
-    widget.session.open(tmp_path / "mine.session")
-    assert widget._work.session.channel == 1
-    assert len(widget._work.layers.boxes.data) == 1
-    assert widget.session.objects[1].plane == Plane((3, 0, None, None), axis=0)
-
-
 @pytest.fixture
 def saved_with_channels(scan, open_widget, tmp_path):
     """A widget whose image has no axis of channels, and a session saved with one."""
@@ -115,6 +100,15 @@ def saved_with_channels(scan, open_widget, tmp_path):
     widget.session.remove(1)
     widget.intents.take_channels(None)
     return widget, tmp_path / "mine.session"
+
+
+@pytest.mark.parametrize("scan", [{}], indirect=True)
+def test_a_saved_session_brings_its_axis_back(saved_with_channels):
+    widget, path = saved_with_channels
+    widget.session.open(path)
+    assert widget._work.session.channel == 1
+    assert len(widget._work.layers.boxes.data) == 1
+    assert widget.session.objects[1].plane == Plane((3, 0, None, None), axis=0)
 
 
 @pytest.mark.parametrize("scan", [{}], indirect=True)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import logging
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from threading import Lock
 
@@ -106,6 +107,12 @@ class OpenVINOBackend:
         return logits, iou
 
 
+@cache
+def _code() -> bytes:
+    """The source of what builds the halves, which tells one version of it from another."""
+    return b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+
+
 def compile_half(core: ov.Core, build: Callable[[], ov.Model], precision: str, name: str | None) -> ov.CompiledModel:
     """Compile a model for the processor, or take it from disk as it was compiled before.
 
@@ -124,8 +131,7 @@ def compile_half(core: ov.Core, build: Callable[[], ov.Model], precision: str, n
     settings["INFERENCE_NUM_THREADS"] = str(threads())
     if name is None:
         return core.compile_model(build(), "CPU", settings)
-    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    made_by = [code, ov.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), *sorted(settings.items())]
+    made_by = [_code(), ov.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), *sorted(settings.items())]
     file = f"{name}-{hashlib.sha256(repr(made_by).encode()).hexdigest()[:16]}.blob"
     kept = read_cached(file)
     if kept is not None:
