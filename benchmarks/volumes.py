@@ -123,8 +123,16 @@ def unbounded(track, _):
 
 def told(track, mask):
     """The true box on every slice."""
-    shown = (z for z in range(track.first, track.last + 1) if mask[z].any())
-    return replace(track, boxes={z: drawn_box(mask[z]) for z in shown}, bounds=None)
+    return on_slices(track, mask, range(track.first, track.last + 1))
+
+
+def thrice(track, mask):
+    """The true boxes of the first, the middle and the last slice."""
+    return on_slices(track, mask, {track.first, *track.boxes, track.last})
+
+
+def on_slices(track, mask, slices):
+    return replace(track, boxes={z: drawn_box(mask[z]) for z in slices if mask[z].any()}, bounds=None)
 
 
 def opened(track, mask):
@@ -167,6 +175,7 @@ def rows():
     for every in (2, 3):
         yield f"default, every {every} slices", ours(Options(every=every))
     yield "default, a 2D box on one slice and open ranges", ours(Options(), opened)
+    yield "default, the true boxes on the middle and both end slices", ours(Options(), thrice)
     yield "default, the true box on every slice", ours(Options(), told)
 
 

@@ -103,7 +103,8 @@ def test_validation_is_a_percentage(samples):
 
 
 def settings(**changes):
-    return Settings(**{"steps": 2, "images": 1, "prompts": 2, "size": 64, "save_minutes": 99, "warm_up": 1, **changes})
+    small = {"steps": 2, "images": 1, "prompts": 2, "sizes": (64,), "save_minutes": 99, "warm_up": 1}
+    return Settings(**small | changes)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path):
@@ -139,6 +140,19 @@ def stop_after(steps, run):
     finally:
         loop.draw_batch = original
     assert len(calls) == steps
+
+
+def test_sizes_take_turns_and_the_smaller_holds_more_images(samples, tmp_path, monkeypatch):
+    shapes, original = [], loop.draw_batch
+
+    def draw(*args):
+        batch = original(*args)
+        shapes.append(tuple(batch.image.shape))
+        return batch
+
+    monkeypatch.setattr(loop, "draw_batch", draw)
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(sizes=(128, 64)))
+    assert sorted(shapes) == [(1, 3, 128, 128), (4, 3, 64, 64)]
 
 
 def test_training_lowers_the_loss(samples, tmp_path, monkeypatch):

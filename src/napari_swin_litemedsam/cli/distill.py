@@ -10,4 +10,4 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("distill", help="stage 1: distil LiteMedSAM's image encoder into ours")
     add_common(parser)
     # the teacher works at 256 only
-    parser.set_defaults(run=run, stage=1, prompts=2, size=256, distill=0, schedule="cosine", val=None)
+    parser.set_defaults(run=run, stage=1, prompts=2, sizes=[256], distill=0, schedule="cosine", val=None)

@@ -51,7 +51,14 @@ def add_parser(subparsers: Any) -> None:
     train = subparsers.add_parser("train", help="stage 2: train the network on box, points and scribble")
     add_common(train)
     train.add_argument("--prompts", type=int, default=6, help="prompts an image, even (default: %(default)s)")
-    train.add_argument("--size", type=int, default=256, help="input side, a multiple of 64 (default: %(default)s)")
+    train.add_argument(
+        "--size",
+        dest="sizes",
+        type=int,
+        nargs="+",
+        default=[256],
+        help="input side, a multiple of 64; several take turns, the smaller with more images (default: 256)",
+    )
     train.add_argument(
         "--distill",
         type=float,
@@ -84,13 +91,14 @@ def _read(folders: Sequence[Path], permissive: bool = False) -> "list[Sample]":
 
 def run(args: argparse.Namespace) -> int:
     """Train; 0 also after an interrupt, which leaves a usable checkpoint."""
-    if args.size % 64 or args.size <= 0:
-        raise ValueError(f"--size must be a multiple of 64, not {args.size}")
+    for size in args.sizes:
+        if size % 64 or size <= 0:
+            raise ValueError(f"--size must be a multiple of 64, not {size}")
     if args.prompts % 2 or args.prompts <= 0:
         raise ValueError(f"--prompts must be even, not {args.prompts}")
     if args.distill < 0:
         raise ValueError(f"--distill must not be negative, not {args.distill}")
-    if args.distill and args.size != 256:
+    if args.distill and args.sizes != [256]:
         raise ValueError("--distill needs --size 256, the only one that its teacher knows")
     import torch
 
@@ -120,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
         steps=args.steps,
         images=args.images,
         prompts=args.prompts,
-        size=args.size,
+        sizes=tuple(args.sizes),
         rate=args.rate,
         schedule=args.schedule,
         warm_up=args.warm_up,

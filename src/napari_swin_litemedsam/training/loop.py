@@ -30,7 +30,8 @@ class Settings:
     steps: int = 10_000
     images: int = 6
     prompts: int = 6
-    size: int = 256
+    sizes: tuple[int, ...] = (256,)
+    """Sides of the frame, taken in turn; `images` is meant for the largest, smaller ones hold more of them."""
     rate: float = 2e-4
     schedule: str = "cosine"
     """``cosine``: warm-up and cosine; ``plateau``: ReduceLROnPlateau on the validation DSC, as in the paper."""
@@ -226,12 +227,14 @@ def _step_losses(
 ) -> dict[str, Tensor]:
     seed = [settings.seed, step]
     if settings.stage == 2:
-        batch = draw_batch(samples, weights, settings.images, settings.prompts, settings.size, seed)
+        size = settings.sizes[step % len(settings.sizes)]
+        count = round(settings.images * (max(settings.sizes) / size) ** 2)
+        batch = draw_batch(samples, weights, count, settings.prompts, size, seed)
         return stage2_loss(model, batch.to(settings.device), teacher, settings.distill)
     assert teacher is not None
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(samples), size=settings.images, p=weights)
-    images = np.stack([draw_view(samples[i], settings.size, rng)[0] for i in chosen])
+    images = np.stack([draw_view(samples[i], settings.sizes[0], rng)[0] for i in chosen])
     return _stage1_loss(model, teacher, torch.from_numpy(images).to(settings.device))
 
 
