@@ -54,8 +54,36 @@ def test_a_batch_depends_on_its_seed_alone_and_fits_together(samples):
     for truth, (x0, y0, x1, y1) in zip(first.truth.numpy() > 0, first.boxes.int().tolist(), strict=True):
         inside = np.zeros_like(truth)
         inside[y0 : y1 + 1, x0 : x1 + 1] = True
-        assert truth.any()
         assert not (truth & ~inside).any()
+
+
+def test_most_boxes_are_as_drawn_and_some_are_loose(samples):
+    flat = [Sample(s.pair, s.image[1:2], s.labels[1:2]) for s in samples]
+    batch = draw_batch(flat, source_weights(flat), 16, 4, 128, [0])
+    assert batch.truth.flatten(1).any(1).all()
+    shown = [torch.from_numpy(np.argwhere(truth.numpy())[:, ::-1].copy()) for truth in batch.truth]
+    extent = torch.stack([pixels.amax(0) - pixels.amin(0) for pixels in shown])
+    excess = (batch.boxes[:, 2:] - batch.boxes[:, :2] - extent).amax(1)
+    # 5 pixels of the 256 frame on either side
+    assert 0.6 < (excess <= 5).float().mean() < 0.95
+    assert (excess[excess > 5] > 10).any()
+
+
+def test_slices_beyond_an_object_s_end_have_prompts_and_no_mask(samples):
+    batch = draw_batch(samples, source_weights(samples), 24, 2, 64, [0])
+    gone = ~batch.truth.flatten(1).any(1)
+    assert 0.2 < gone.float().mean() < 0.7
+    assert ((batch.boxes[gone, 2:] - batch.boxes[gone, :2]) > 2).all()
+
+
+def test_where_there_is_no_object_only_the_predicted_iou_is_wrong():
+    logits = torch.full((2, 8, 8), 1.0, requires_grad=True)
+    iou = torch.tensor([0.9, 0.9], requires_grad=True)
+    truth = torch.stack([torch.ones(8, 8), torch.zeros(8, 8)])
+    sum(stage2_losses(logits, iou, truth).values()).backward()
+    assert logits.grad[0].any()
+    assert not logits.grad[1].any()
+    assert iou.grad[1] > 0
 
 
 def test_corrected_points_are_labelled_by_the_truth(samples):
@@ -76,7 +104,7 @@ def test_losses_are_zero_for_the_truth_and_grow_with_the_error():
     truth[:, 4:12, 4:12] = 1
     right, wrong = (truth - 0.5) * 60, (0.5 - truth) * 60
     assert sum(stage2_losses(right, torch.ones(2), truth).values()) < 1e-3
-    assert dice_loss(wrong, truth) > 0.9
+    assert (dice_loss(wrong, truth) > 0.9).all()
     assert true_iou(wrong, truth).tolist() == [0, 0]
     assert true_iou(right, truth).tolist() == [1, 1]
 

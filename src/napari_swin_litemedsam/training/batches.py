@@ -18,15 +18,22 @@ from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, Sample, objects
 POINTS = 6
 # how often a prompt is corrected by 0, 1, 2 or 3 clicks before its mask counts
 ROUNDS = (0.5, 0.2, 0.15, 0.15)
+# boxes carried from another slice, or drawn in haste, are loose: how many, and by how much of the longer side at most
+LOOSE = 0.25
+LOOSENESS = 0.4
+# views of volumes that show a slice beyond an object's end, and how many slices beyond at most
+GONE = 0.4
+BEYOND = 3
 
 
 @dataclass
 class Batch:
     """B images with P prompts each, N = B * P prompts ordered by image.
 
-    image : ``(B, 3, S, S)``; truth : ``(N, S, S)``; points : ``(N, 6, 2)`` (x, y); labels : ``(N, 6)``;
-    boxes : ``(N, 4)`` x_min, y_min, x_max, y_max; scribbles : ``(N, 1, S, S)``, used for odd prompts only;
-    rounds : ``(2,)``, corrective clicks that the even and the odd prompts get first.
+    image : ``(B, 3, S, S)``; truth : ``(N, S, S)``, empty where the slice lies beyond the object's end;
+    points : ``(N, 6, 2)`` (x, y); labels : ``(N, 6)``; boxes : ``(N, 4)`` x_min, y_min, x_max, y_max;
+    scribbles : ``(N, 1, S, S)``, used for odd prompts only; rounds : ``(2,)``, corrective clicks that the even and the
+    odd prompts get first.
     """
 
     image: Tensor
@@ -56,6 +63,15 @@ def source_weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
         share[source.split("/")[0]] += count**0.5
     weights = np.array([(size[s] * share[m]) ** -0.5 for s, m in zip(sources, modalities, strict=True)])
     return weights / weights.sum()
+
+
+def _drawn_box(mask: NDArray, size: int, rng: np.random.Generator) -> NDArray:
+    """A box as a user draws it, and sometimes a much larger one."""
+    box = bounding_box(mask)
+    most = BOX_JITTER * size / FRAME_SIZE
+    if rng.random() < LOOSE:
+        most = max(most, LOOSENESS * max(box[2:] - box[:2]))
+    return jitter_box(box, rng, size, most)
 
 
 def _click_points(
@@ -96,18 +112,39 @@ def draw_view(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDAr
     while True:
         z = rng.choice(sample.slices)
         image, labels = random_view(sample.image[z], sample.labels[z], size, rng)
-        groups: Sequence[Sequence[int]] = sample.pair.groups
-        if not groups:
-            ids = np.unique(labels)
-            # crowded images hold far more objects than there are prompts
-            groups = [[i] for i in rng.permutation(ids[ids > 0])[:12]]
-        found = (
-            [m for m in objects(labels, groups, SEPARATE_AT * size / FRAME_SIZE) if m.sum() >= MIN_AREA]
-            if groups
-            else []
-        )
-        if found:
+        if found := _found(sample, labels, size, rng):
             return image, found
+
+
+def draw_view_beyond(
+    sample: Sample, size: int, rng: np.random.Generator
+) -> tuple[NDArray, list[NDArray[np.bool_]]] | None:
+    """A view of a slice that an object no longer reaches, with the masks it had on its last; None if there is none."""
+    shown = sample.labels[rng.choice(sample.slices)]
+    ids = [rng.choice(shown[shown > 0])]
+    ids = next((list(group) for group in sample.pair.groups if ids[0] in group), ids)
+    volume = np.isin(sample.labels, ids)
+    slices = np.flatnonzero(volume.any(axis=(1, 2)))
+    upwards = rng.random() < 0.5
+    end = slices[-1] if upwards else slices[0]
+    beyond = min(BEYOND, len(volume) - 1 - end if upwards else end)
+    if not beyond:
+        return None
+    z = end + (1 if upwards else -1) * rng.integers(1, beyond + 1)
+    image, labels = random_view(sample.image[z], sample.labels[end] * volume[end], size, rng)
+    found = _found(sample, labels, size, rng)
+    return (image, found) if found else None
+
+
+def _found(sample: Sample, labels: NDArray, size: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
+    groups: Sequence[Sequence[int]] = sample.pair.groups
+    if not groups:
+        ids = np.unique(labels)
+        # crowded images hold far more objects than there are prompts
+        groups = [[i] for i in rng.permutation(ids[ids > 0])[:12]]
+    if not groups:
+        return []
+    return [m for m in objects(labels, groups, SEPARATE_AT * size / FRAME_SIZE) if m.sum() >= MIN_AREA]
 
 
 def draw_batch(
@@ -117,20 +154,23 @@ def draw_batch(
     rng = np.random.default_rng(seed)
     views, truths, points, labels, boxes, scribbles = [], [], [], [], [], []
     for index in rng.choice(len(samples), size=images, p=weights):
-        image, found = draw_view(samples[index], size, rng)
+        sample = samples[index]
+        beyond = len(sample.image) > 1 and rng.random() < GONE
+        gone = draw_view_beyond(sample, size, rng) if beyond else None
+        image, found = gone or draw_view(sample, size, rng)
         views.append(image)
         image_area = image.max(axis=0) > 0
         for number in rng.permutation(np.arange(prompts) % len(found)):
-            truth = found[number]
-            box = jitter_box(bounding_box(truth), rng, size, BOX_JITTER * size / FRAME_SIZE)
-            some, some_labels = _click_points(truth, image_area, box, rng)
+            mask = found[number]
+            box = _drawn_box(mask, size, rng)
+            some, some_labels = _click_points(mask, image_area, box, rng)
             padded = np.zeros((POINTS, 2))
             padded[: len(some)] = some[:, ::-1]
-            truths.append(truth)
+            truths.append(np.zeros_like(mask) if gone else mask)
             points.append(padded)
             labels.append(np.append(some_labels, np.full(POINTS - len(some), int(PointLabel.PADDING))))
             boxes.append(box[[1, 0, 3, 2]])
-            scribbles.append(_scribble(truth, image_area, box, rng)[None])
+            scribbles.append(_scribble(mask, image_area, box, rng)[None])
     return Batch(
         torch.from_numpy(np.stack(views)),
         torch.from_numpy(np.stack(truths)).float(),

@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Soft Dice loss of ``(N, H, W)`` logits, mean over N."""
+    """Soft Dice loss, ``(N,)``, of ``(N, H, W)`` logits."""
     probability = logits.sigmoid()
     overlap = (probability * truth).sum((1, 2))
-    return (1 - (2 * overlap + 1) / (probability.sum((1, 2)) + truth.sum((1, 2)) + 1)).mean()
+    return 1 - (2 * overlap + 1) / (probability.sum((1, 2)) + truth.sum((1, 2)) + 1)
 
 
 def true_iou(logits: Tensor, truth: Tensor) -> Tensor:
@@ -20,11 +20,17 @@ def true_iou(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def stage2_losses(logits: Tensor, iou: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    """The three terms, by name; their sum is the loss."""
+    """The three terms, by name; their sum is the loss.
+
+    Where there is no object, the first two do not count: a mask there cannot be right, and the network should say so
+    rather than give up masks of what is hard to see.
+    """
     logits = logits.float()
+    shown = truth.amax((1, 2))
+    share = shown / shown.sum().clamp(min=1)
     return {
-        "dice": dice_loss(logits, truth),
-        "bce": F.binary_cross_entropy_with_logits(logits, truth),
+        "dice": (share * dice_loss(logits, truth)).sum(),
+        "bce": (share * F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2))).sum(),
         "iou": F.mse_loss(iou.float(), true_iou(logits, truth)),
     }
 
