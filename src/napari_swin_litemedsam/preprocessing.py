@@ -209,10 +209,6 @@ class Frame:
         corners = self.to_image(box.reshape(*box.shape[:-1], 2, 2) - self._box_growth)
         return corners.reshape(box.shape)
 
-    def published_box(self, box: ArrayLike) -> NDArray[np.float64]:
-        """Map a box as the published code does: scaled from the corner and cut to whole numbers."""
-        return np.trunc(np.asarray(box, float) * self.size / max(self.height, self.width))
-
     def input(self, image: ArrayLike, window: tuple[float, float] | None = None) -> NDArray[np.float32]:
         """Make the network's input.
 

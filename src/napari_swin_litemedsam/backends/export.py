@@ -54,12 +54,25 @@ class _PromptHalf(nn.Module):
         return self.network.mask_decoder(features, encoder.grid_position(*grid), tokens, dense, mask)
 
 
+def _check(model: Model, folder: Path) -> None:
+    if not model.ours:
+        raise ValueError("only Swin-LiteMedSAM can be exported")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def export_openvino(model: Model, folder: Path) -> list[Path]:
-    """Write ``image.xml`` and ``prompt.xml``, with their weights beside them."""
+    """Write ``image.xml`` and ``prompt.xml``, with their weights beside them.
+
+    Raises
+    ------
+    ValueError
+        If the model is LiteMedSAM.
+    """
     from openvino import save_model
 
     from .openvino import Layers, image_half, prompt_half
 
+    _check(model, folder)
     layers = Layers(model.tensors)
     halves = {folder / "image.xml": image_half(layers, "f32"), folder / "prompt.xml": prompt_half(layers)}
     for path, half in halves.items():
@@ -74,8 +87,9 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     Raises
     ------
     ValueError
-        If the package ``onnx`` is not installed.
+        If the model is LiteMedSAM, or the package ``onnx`` is not installed.
     """
+    _check(model, folder)
     if not find_spec("onnx"):
         raise ValueError("ONNX models need the package onnx (pip install napari-swin-litemedsam[export])")
     assert isinstance(model.network, SwinLiteMedSAM)

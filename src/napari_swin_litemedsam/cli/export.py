@@ -21,9 +21,6 @@ def run(args: argparse.Namespace) -> int:
     from ..predictor import load_model
 
     model = load_model(args.checkpoint)
-    if not model.ours:
-        raise ValueError("only Swin-LiteMedSAM can be exported")
-    args.output.mkdir(parents=True, exist_ok=True)
     with without_triton():
         from ..backends.export import export_onnx, export_openvino
     writers = {"onnx": export_onnx, "openvino": export_openvino}
