@@ -39,8 +39,8 @@ def commands() -> str:
     for name, command in choice.choices.items():
         usage = command.format_usage().removeprefix("usage: ")
         rows = "\n".join(_rows(command))
-        summary = told[name][:1].upper() + told[name][1:]
-        parts.append(f"## {name}\n\n{summary}.\n\n```text\n{usage}```\n\n| | |\n|---|---|\n{rows}\n")
+        summary = command.description or f"{told[name][:1].upper()}{told[name][1:]}."
+        parts.append(f"## {name}\n\n{summary}\n\n```text\n{usage}```\n\n| | |\n|---|---|\n{rows}\n")
     return "\n".join(parts)
 
 

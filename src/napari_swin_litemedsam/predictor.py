@@ -32,9 +32,22 @@ class EmptyBoxError(ValueError):
 class Prediction:
     """A mask with the prompts it was made from, in pixels of the image, (y, x) order.
 
-    mask : ``(H, W)`` bool; probability : ``(H, W)`` float32; iou : predicted IoU;
-    points : ``(N, 2)``; point_labels : ``(N,)``, 1 inside, 0 outside the object;
-    scribble : ``(H, W)`` bool; box : (y0, x0, y1, x1), clipped to the image.
+    Parameters
+    ----------
+    mask : array of bool
+        ``(H, W)``.
+    probability : array of float32
+        ``(H, W)``, 0..1.
+    iou : float
+        As the network predicts it.
+    points : array
+        ``(N, 2)``.
+    point_labels : array of int
+        ``(N,)``: 1 inside, 0 outside the object.
+    scribble : array of bool
+        ``(H, W)``.
+    box : array
+        (y0, x0, y1, x1), clipped to the image.
     """
 
     mask: NDArray[np.bool_]
@@ -118,7 +131,8 @@ class Predictor:
     model : Model or SwinLiteMedSAM
         From `load_model`. A network of torch is copied at first use.
     backend : str or Backend
-        What runs the network: ``torch``, or ``auto`` for the fastest that is right on this machine.
+        What runs the network: ``openvino``, ``openvino-int8`` or ``torch``; ``auto`` takes the fastest that is right on
+        this machine.
     cache_bytes : int
         Memory for the features of images with a key.
     mirror : bool

@@ -25,15 +25,25 @@ _LEAST_SHARE = 0.8
 class Options:
     """How objects are carried from slice to slice.
 
-    margin : pixels of the 256 frame from the mask's outermost pixels to the next slice's box;
-    spacing : (z, y, x) of the volume in mm; with it `margin_mm` counts instead of `margin`;
-    margin_mm : margin for each mm between slices;
-    taper : how much smaller boxes get towards the ends of a range inside the volume, by no more than a fifth a slice:
-        0.5 as the sections of an ellipsoid, 0 not at all;
-    every : the model runs on every k-th slice, the masks in between are interpolated;
-    one_part : of a mask only the parts that continue the object are kept;
-    filled : holes in masks are filled;
-    stops : rules that end objects without a range.
+    Parameters
+    ----------
+    margin : float
+        From the mask's outermost pixels to the next slice's box, in pixels of the 256 frame.
+    spacing : sequence of float, optional
+        (z, y, x) of the volume in mm; with it `margin_mm` counts instead of `margin`.
+    margin_mm : float
+        Margin for each mm between slices.
+    taper : float
+        How much smaller boxes get towards the ends of a range inside the volume, by no more than a fifth a slice:
+        0.5 as the sections of an ellipsoid, 0 not at all.
+    every : int
+        The model runs on every k-th slice, the masks in between are interpolated.
+    one_part : bool
+        Whether only those parts of a mask are kept that continue the object.
+    filled : bool
+        Whether holes in masks are filled.
+    stops : StopRules
+        End objects without a range.
     """
 
     margin: float = 5
@@ -63,9 +73,16 @@ class Options:
 class Step:
     """One object on one slice.
 
-    object : index of the object; z : the slice;
-    prediction : what was found there, the mask tidied up; without points and scribble if the model was not asked;
-    stop : why the object goes no further in this direction. Where a rule has ended it, the mask is empty.
+    Parameters
+    ----------
+    object : int
+        Index of the object.
+    z : int
+        The slice.
+    prediction : Prediction
+        What was found there, the mask tidied up; without points and scribble if the model was not asked.
+    stop : Stop, optional
+        Why the object goes no further in this direction. Where a rule has ended it, the mask is empty.
     """
 
     object: int
@@ -88,14 +105,22 @@ def propagate(
 
     Parameters
     ----------
-    volume, predictor, window, key, options
-        As in `follow`.
+    volume : array-like
+        ``(Z, H, W)`` or ``(Z, H, W, 3)``, read slice by slice: NumPy, dask, zarr.
     boxes : array
         ``(N, 6)``: z0, y0, x0, z1, y1, x1 in pixels, both ends included.
+    predictor : Predictor
+        Makes the masks.
     seeds : sequence of int, optional
         Of the prompts of each object; 0 by default.
+    window : (low, high), optional
+        Intensities outside are cut off; None takes the whole range of each slice.
     first_slices : sequence of int, optional
         Where to begin; by default in the middle of each box.
+    key : hashable, optional
+        Names the volume in the predictor's cache, so that slices encoded before are not encoded again.
+    options : Options, optional
+        How objects are carried.
 
     Yields
     ------
@@ -132,10 +157,10 @@ def follow(
     predictor : Predictor
         Makes the masks.
     window : (low, high), optional
-        Intensity window.
+        Intensities outside are cut off; None takes the whole range of each slice.
     key : hashable, optional
         Names the volume in the predictor's cache, so that slices encoded before are not encoded again.
-    options : Options
+    options : Options, optional
         How objects are carried.
 
     Yields
@@ -182,6 +207,17 @@ def follow(
 
 def segment_volume(volume: Any, boxes: ArrayLike, predictor: Predictor, **more: Any) -> NDArray[np.integer]:
     """Run `propagate` to the end.
+
+    Parameters
+    ----------
+    volume : array-like
+        As in `propagate`.
+    boxes : array
+        ``(N, 6)``, as in `propagate`.
+    predictor : Predictor
+        Makes the masks.
+    **more
+        What else `propagate` takes, by name.
 
     Returns
     -------

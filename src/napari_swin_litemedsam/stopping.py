@@ -26,10 +26,18 @@ class Stop(StrEnum):
 class StopRules:
     """Limits from one slice to the next; an object that passes one of them has ended.
 
-    smallest, largest : area, as a share of the area on the slice before;
-    overlap : least IoU with the mask of the slice before;
-    iou : least IoU that the model predicts;
-    filled : least share of the box where the image shows anything.
+    Parameters
+    ----------
+    smallest : float
+        Least area, as a share of the area on the slice before.
+    largest : float
+        Largest area, as a share of the area on the slice before.
+    overlap : float
+        Least IoU with the mask of the slice before.
+    iou : float
+        Least IoU that the model predicts.
+    filled : float
+        Least share of the box where the image shows anything.
     """
 
     smallest: float = 0.3

@@ -93,7 +93,7 @@ def test_folders_are_segmented_with_a_line_per_case(save, command, without_netwo
     save("US_1.npz", imgs=grey((40, 60, 3)), boxes=[[2, 5, 12, 9], [20, 5, 30, 9]])
     code, out, err = command("predict", tmp_path / "in", "-o", tmp_path / "out")
     assert (code, err) == (0, [])
-    assert [line.split(",")[0] for line in out] == ["CT_2: 1 objects", "US_1: 2 objects"]
+    assert [line.split(",")[0] for line in out] == ["CT_2: 1 object", "US_1: 2 objects"]
     assert all(line.endswith(" s") for line in out)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["CT_2.npz", "US_1.npz"]
     assert segs(tmp_path / "out" / "CT_2.npz").shape == (3, 40, 60)

@@ -36,7 +36,7 @@ def test_labels_have_the_scans_geometry_names_and_colours(save, command, tmp_pat
     out = tmp_path / "labels.nii.gz"
     code, said, err = command("predict", path, "--boxes", tmp_path / "mine.json", "-o", out)
     assert (code, err) == (0, [])
-    assert said[0].startswith("scan: 1 objects, ")
+    assert said[0].startswith("scan: 1 object, ")
     expected = np.zeros(VOLUME.shape, np.uint8)
     expected[1:4, 2:5, 3:6] = 4
     labels, _ = read_labels(out)

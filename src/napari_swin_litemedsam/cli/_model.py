@@ -31,7 +31,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mirror", action="store_true", help="see every image in a mirror, too: better masks for twice the time"
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
+    parser.add_argument("--device", default="cpu", help="cpu or, for torch, cuda or mps (default: cpu)")
 
 
 def load_predictor(args: argparse.Namespace) -> "Predictor":

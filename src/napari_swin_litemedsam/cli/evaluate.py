@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     """Add the subcommand."""
-    parser = subparsers.add_parser("evaluate", help="score predicted labels: DSC, NSD and HD95 per object and modality")
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="score predicted labels: DSC, NSD and HD95 per object and modality",
+        description="Compare predicted labels with the truth, object by object. What is missing or unreadable counts "
+        "as not found.",
+    )
     parser.add_argument(
         "prediction", type=Path, metavar="PRED", help="folder of npz (segs) or label files, or one file"
     )
@@ -35,7 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
         type=float,
         default=2,
         metavar="T",
-        help="of the NSD, in mm or, without spacing, pixels (default: 2)",
+        help="distance that the NSD tolerates, in mm or, without spacing, pixels (default: 2)",
     )
     parser.set_defaults(run=run)
 

@@ -8,7 +8,12 @@ _FORMATS = ("onnx", "openvino")
 
 def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     """Add the subcommand."""
-    parser = subparsers.add_parser("export", help="write the network as ONNX and OpenVINO models")
+    parser = subparsers.add_parser(
+        "export",
+        help="write the network as ONNX and OpenVINO models",
+        description="Write the two halves of the network, image and prompt, as models that run without torch; ONNX "
+        "needs the extra `export`. examples/run_exported.py in the repository runs them.",
+    )
     parser.add_argument("output", type=Path, metavar="OUT", help="folder for image.* and prompt.*")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights; by default the bundled ones")
     parser.add_argument("--format", nargs="+", choices=_FORMATS, default=_FORMATS, help="by default both")

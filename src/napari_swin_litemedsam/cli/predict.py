@@ -27,7 +27,10 @@ _PERCENTILES = 0.5, 99.5
 def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser(
-        "predict", help="segment the boxes of scans: NIfTI, NRRD, MHA, DICOM, pictures, challenge npz files"
+        "predict",
+        help="segment the boxes of scans: NIfTI, NRRD, MHA, DICOM, pictures, challenge npz files",
+        description="Segment what is in the boxes of scans, and write labels on the scans' own grids. Files of labels "
+        "appear only when they are complete; an input that fails does not stop the others.",
     )
     parser.add_argument(
         "inputs", nargs="+", type=Path, metavar="IN", help="scans, npz files (imgs, boxes), folders of them or of DICOM"
@@ -57,16 +60,20 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
         "--every", type=int, default=1, metavar="K", help="run the model on every K-th slice, interpolate between"
     )
     parser.add_argument(
-        "--spacing-aware", action="store_true", help="grow the next slice's box by mm instead of pixels"
+        "--spacing-aware",
+        action="store_true",
+        help="let the next slice's box be larger than the mask by the distance between slices, not by pixels",
     )
     parser.add_argument(
-        "--all-parts", action="store_true", help="keep also parts of a mask that do not touch the object's last slice"
+        "--all-parts",
+        action="store_true",
+        help="keep also parts of a mask that do not touch the object on the slice before",
     )
     parser.add_argument("--keep-holes", action="store_true", help="leave holes in masks as they are")
     add_model_options(parser)
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="also write PNG pictures with contours there")
     parser.add_argument(
-        "--times", action="store_true", help="also write the seconds of each case, times.csv beside the labels"
+        "--times", action="store_true", help="also write the seconds of each case into times.csv beside the labels"
     )
     parser.set_defaults(run=run)
 
@@ -98,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"interrupted; {done} of {len(jobs)} cases are done", file=sys.stderr)
             return 130
         done += 1
-        print(f"{job.name}: {count} objects, {seconds:.2f} s", flush=True)
+        print(f"{job.name}: {count} object{'s' * (count != 1)}, {seconds:.2f} s", flush=True)
     if failed:
         print(f"{failed} of {len(jobs)} cases failed", file=sys.stderr)
     return 1 if failed else 0

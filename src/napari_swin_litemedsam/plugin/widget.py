@@ -63,7 +63,9 @@ class SwinLiteMedSAMWidget(QWidget):
         self._closed = False
 
         self._chooser = ComboBox(choices=self._images, tooltip="What is segmented. It is never changed.")
-        self._references = ComboBox(choices=self._label_layers, tooltip="Labels of the same image that are right.")
+        self._references = ComboBox(
+            choices=self._label_layers, tooltip="Labels of the same image to compare with, as from an expert."
+        )
         self.panel = Panel(self._chooser.native, self._references.native)
         self._messages = Messages(self.panel.status)
         self.sessions = Sessions(
