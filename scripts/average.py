@@ -1,6 +1,6 @@
 """The mean of checkpoints that were trained from the same start.
 
-    python scripts/average.py OUT.safetensors FILE FILE [FILE ...]
+python scripts/average.py OUT.safetensors FILE FILE [FILE ...]
 """
 
 import argparse
