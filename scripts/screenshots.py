@@ -134,7 +134,7 @@ def tour_of_a_volume(folder: Path) -> None:
         wait(widget)
         viewer.add_layer(Labels(first, name="first run", visible=False, **geometry_of(work.layers.image)))
         viewer.layers.selection.active = work.layers.boxes
-        fold(widget, "window", MODEL, "draw")
+        fold(widget, "window", MODEL, "draw", "volume")
         panel.buttons["compare"].click()
         while panel.review_section.scores.isHidden():
             wait(widget)
