@@ -76,9 +76,9 @@ def model() -> str:
     parts = [
         _words(20 + 75, 24, "once per image", 12, IMAGE),
         _part(20, 36, 150, ["image", f"3 × {FRAME_SIZE} × {FRAME_SIZE}"], IMAGE),
-        _part(20, 126, 150, ["two 1×1 convolutions", shapes["image_encoder.patch_embed"]], IMAGE),
+        _part(20, 126, 150, ["patch embedding", "two 1×1 convolutions", shapes["image_encoder.patch_embed"]], IMAGE),
         _arrow((95, 90), (95, 124)),
-        _arrow((95, 180), (95, 214)),
+        _arrow((95, 196), (95, 214)),
     ]
     for number, stage in enumerate(encoder.stages):
         y = 216 + 92 * number
@@ -155,7 +155,7 @@ def flow() -> str:
         _words(805, 320, name(Frame.logits_to_image), 12),
         _part(640, 350, 190, ["mask", "in image pixels"], MASK),
         _arrow((640, 377), (60, 377), (60, 246)),
-        _words(350, 368, f"propagation: the mask's bounds and {Options.margin:g} px of the frame are the next box", 12),
+        _words(350, 368, f"propagation: the mask's bounds, {Options.margin:g} px of the frame larger, are the next box", 12),
         _arrow((735, 404), (735, 438)),
         _words(735, 456, "Labels layer, files, scores", 13, "#222", "bold"),
     ]

@@ -60,3 +60,12 @@ def test_the_mirror_image_is_asked_for_at_once(section, qtbot):
     assert signal.args == [ModelChoice(mirror=True)]
     section.show_choice(ModelChoice())
     assert not section.mirror.isChecked()
+
+
+def test_without_openvino_what_needs_it_cannot_be_chosen(qtbot, monkeypatch):
+    monkeypatch.setattr("napari_swin_litemedsam.plugin.model_section.find_spec", lambda name: None)
+    section = ModelSection()
+    qtbot.addWidget(section)
+    items = [section.backends.model().item(row) for row in range(section.backends.count())]
+    assert {item.text() for item in items if item.isEnabled()} == {"auto", "torch"}
+    assert {item.toolTip() for item in items if not item.isEnabled()} == {"openvino is not installed."}
