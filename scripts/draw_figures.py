@@ -155,7 +155,7 @@ def flow() -> str:
         _words(805, 320, name(Frame.logits_to_image), 12),
         _part(640, 350, 190, ["mask", "in image pixels"], MASK),
         _arrow((640, 377), (60, 377), (60, 246)),
-        _words(350, 368, f"propagation: the mask's bounds, {Options.margin:g} px of the frame larger, are the next box", 12),
+        _words(350, 368, f"propagation: its bounds and {Options.margin:g} px of the frame give the next box", 12),
         _arrow((735, 404), (735, 438)),
         _words(735, 456, "Labels layer, files, scores", 13, "#222", "bold"),
     ]
