@@ -57,7 +57,7 @@ def jobs(slices):
     for most, objects in ((1000, 1), (300, 8)):
         code = IN_MEMORY.format(slices=min(slices, most), objects=objects)
         yield f"{min(slices, most)} x 512 x 512 uint16, objects: {objects}", code
-    yield "52 GB on disk, 40 slices of 1024 x 1024, objects: 1", ON_DISK
+    yield "52 GB in dask, made slice by slice, 40 slices of 1024 x 1024, objects: 1", ON_DISK
 
 
 def main():

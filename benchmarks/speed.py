@@ -250,7 +250,8 @@ def main():
     backend = make_backend(model, args.backend)
     network = plain.plain_network(model.network)
     names = {str(args.data): "DATA/val", str(args.train): "DATA/train"}
-    command = " ".join(["python benchmarks/speed.py", *(names.get(x, x) for x in sys.argv[1:])])
+    program = f"OMP_NUM_THREADS={threads()} python benchmarks/speed.py"
+    command = " ".join([program, *(names.get(x, x) for x in sys.argv[1:])])
     facts = {"command": command, "machine": machine(), "cores": os.cpu_count()}
     facts |= {"threads": threads(), "clock": args.clock, "backend": backend.description}
     facts |= {name: version(name) for name in ("torch", "openvino", "numpy")} | {"python": platform.python_version()}
