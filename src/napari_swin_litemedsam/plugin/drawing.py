@@ -34,9 +34,8 @@ def draw_masks(labels: NDArray, objects: Iterable[BoxObject], plane: Plane, gone
     ordered = sorted(objects, key=lambda item: item.id)
     _clear(labels, ordered, gone)
     for item in ordered:
-        mask = _mask_on(item, plane, labels.shape)
-        if mask is not None:
-            labels[mask] = item.id
+        for own, mask in _meeting(item.masks, plane):
+            mask.paint_across(own, labels, plane, item.id)
     for item in ordered:
         for own, hand in _meeting(item.hand, plane):
             hand.added.paint_across(own, labels, plane, item.id)
@@ -53,22 +52,15 @@ def draw_scribbles(labels: NDArray, objects: Iterable[BoxObject], plane: Plane, 
 
 
 def _clear(labels: NDArray, objects: Collection[BoxObject], gone: Iterable[int]) -> None:
-    labels[np.isin(labels, [*(item.id for item in objects), *gone])] = 0
+    # most planes are empty, or nearly so
+    rows = np.flatnonzero(labels.any(axis=1))
+    if len(rows):
+        part = labels[rows[0] : rows[-1] + 1]
+        part[np.isin(part, [*(item.id for item in objects), *gone])] = 0
 
 
 def _meeting(parts: Mapping[Plane, T], plane: Plane) -> list[tuple[Plane, T]]:
     return [(own, part) for own, part in parts.items() if own == plane or own.spans != plane.spans]
-
-
-def _mask_on(item: BoxObject, plane: Plane, shape: tuple[int, ...]) -> Mask | None:
-    """Where an object is on a plane, also by its masks on planes across it; None if nowhere."""
-    masks = _meeting(item.masks, plane)
-    if not masks:
-        return None
-    mask = np.zeros(shape, bool)
-    for own, patch in masks:
-        patch.paint_across(own, mask, plane, True)
-    return mask
 
 
 def read_masks(
