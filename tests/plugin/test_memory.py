@@ -1,0 +1,54 @@
+"""What is undone and done again, again and again, leaves nothing behind: in the session, the layers and the panel."""
+
+import gc
+import sys
+
+import pytest
+
+from .conftest import axial, draw_box
+
+
+@pytest.fixture
+def widget(volume, open_widget, settle):
+    """Two objects through a volume, of which one step commits the first and removes the second."""
+    widget = open_widget()
+    for top in (5, 25):
+        draw_box(widget, (top, 5, top + 15, 40), axial(2))
+        settle(widget)
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    session = widget._work.session
+    with session.together():
+        session.commit([1])
+        session.remove(2)
+    settle(widget)
+    return widget
+
+
+def held(viewer, widget):
+    """Names of the layers, callbacks on each event of napari's and ours, and bytes of what can be undone."""
+    groups = [viewer.events, viewer.dims.events, viewer.layers.events, viewer.layers.selection.events]
+    groups += [layer.events for layer in viewer.layers]
+    callbacks = [len(emitter.callbacks) for group in groups for emitter in group.emitters.values()]
+    session = widget._work.session
+    return [layer.name for layer in viewer.layers], callbacks, len(session.changed), session.history.nbytes
+
+
+def test_fifty_rounds_of_undo_and_redo(viewer, widget):
+    edits, layers = widget._work.edits, widget._work.layers
+
+    def rounds(number):
+        for _ in range(number):
+            assert edits.undo()
+            assert len(layers.boxes.data) == 2
+            assert edits.redo()
+            assert len(layers.boxes.data) == 0
+        gc.collect()
+        # tracemalloc would tell bytes, and take four times as long
+        return held(viewer, widget), sys.getallocatedblocks()
+
+    before, blocks = rounds(10)
+    after, more = rounds(40)
+    assert after == before
+    assert len(viewer.layers) == 7
+    assert more - blocks < 200
