@@ -181,3 +181,12 @@ def test_nothing_is_heard_after_the_end(desk):
     desk.layers.points.add([[1, 5, 5]])
     assert not desk.edited
     assert list(desk.session.objects) == [1]
+
+
+def test_what_was_left_for_later_is_shown_at_the_end(desk):
+    desk.run()
+    item = desk.session.objects[1]
+    with desk.session.consequence(None, 1, goes_on=True):
+        item.carried[axial(2)] = BOX
+    desk.edits.stop()
+    assert len(desk.layers.carried.data) == 1

@@ -80,6 +80,20 @@ def test_removed_boxes_come_back_with_the_tool_and_are_listened_to(viewer, widge
     np.testing.assert_array_equal(mask(viewer), filled(OTHER))
 
 
+def test_a_tool_brings_its_layer_back_and_the_others_follow(viewer, widget, settle):
+    draw(widget)
+    settle(widget)
+    for kind in ("boxes", "masks", "points", "scribble"):
+        viewer.layers.remove(f"scan {kind}")
+    widget.panel.buttons["box"].click()
+    assert [other.name for other in viewer.layers] == ["scan", "scan carried boxes", "scan boxes"]
+    settle(widget)
+    np.testing.assert_array_equal(mask(viewer), filled(BOX))
+    assert len(layer(viewer, "points").data) == 4
+    assert layer(viewer, "scribble").data[2].any()
+    assert viewer.layers[-1].name == "scan boxes"
+
+
 @pytest.mark.window
 def test_all_removed_come_back_when_their_object_is_chosen(viewer, widget, settle):
     draw(widget)

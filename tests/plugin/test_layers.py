@@ -60,6 +60,7 @@ def test_each_layer_shows_what_there_is_from_the_moment_it_is_there(make):
     session.add_box(SECOND, (2.0, 3.0, 9.0, 12.0))
     request = session.next_request(None)
     session.accept(request, session.compute(request))
-    assert layers.add_missing()
+    assert layers.missing == ["masks", "scribble", "points", "carried"]
+    layers.add("masks")
     assert layers.scribble is None
     assert layers.masks.data[1].sum() == 8 * 10

@@ -163,6 +163,8 @@ class TestLayers:
         desk.run()
         layers = desk.layers
         desk.session.commit([1])
+        assert desk.edited
+        layers.ensure()
         assert (layers.result.data[1] == 1).sum() == 121
         assert layers.result.data is desk.session.result
         assert not layers.masks.data.any()

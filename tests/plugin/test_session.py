@@ -236,6 +236,20 @@ class TestPropagation:
         run(session)
         assert carry(session, 4, 4) == []
 
+    def test_what_is_to_be_carried_again_is_told_of_once(self, session):
+        for _ in range(3):
+            session.add_box(axial(1), BOX)
+            run(session)
+        carry(session)
+        before = {id: dict(item.carried) for id, item in session.objects.items()}
+        told = []
+        session.changed.connect(told.append)
+        session.carry(Route(axial(0), 0, 4), None)
+        assert [change.ids for change in told] == [{1, 2, 3}]
+        assert not any(item.carried for item in session.objects.values())
+        session.undo()
+        assert {id: item.carried for id, item in session.objects.items()} == before
+
 
 class TestSwitches:
     def test_points_and_scribble_can_be_left_out(self, session, predictor):

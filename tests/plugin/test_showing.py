@@ -2,9 +2,9 @@ import numpy as np
 
 from napari_swin_litemedsam.plugin.objects import Change
 from napari_swin_litemedsam.plugin.planes import Plane
-from napari_swin_litemedsam.plugin.showing import choose_kind, show
+from napari_swin_litemedsam.plugin.showing import choose_kind, show, show_rest
 
-from .conftest import axial, run_on
+from .conftest import SECOND, axial, run_on
 
 BOX = (2.0, 3.0, 9.0, 12.0)
 
@@ -60,6 +60,32 @@ def test_what_comes_together_is_added_in_one_piece(make):
     assert pieces == ["adding", "added"]
     assert layers.carried.features.to_dict("list") == {"object": [1, 1, 2], "slice": [0, 2, 3]}
     assert [shape[0, 0] for shape in layers.carried.data] == [0, 2, 3]
+
+
+def test_points_of_several_objects_are_set_at_once(make):
+    layers = make()
+    first, second = run_on(layers), run_on(layers, axial(2), (1, 1, 8, 8))
+    pieces = []
+    layers.points.events.data.connect(lambda event: pieces.append(str(event.action)))
+    for item in (first, second):
+        item.points = item.points[:2] + 1
+        item.point_labels = item.point_labels[:2]
+    show(layers, Change(frozenset({1, 2}), frozenset(), False))
+    assert pieces == ["changing", "changed"]
+    np.testing.assert_array_equal(layers.points.data[:, 1:], np.concatenate([first.points, second.points]))
+    assert layers.points.features["object"].tolist() == [1, 1, 2, 2]
+
+
+def test_amid_a_propagation_masks_are_drawn_and_boxes_come_later(make):
+    layers = make()
+    item = run_on(layers)
+    item.carried[axial(2)], item.answers[axial(2)] = BOX, item.answers[SECOND]
+    item.compose(axial(2))
+    show(layers, Change(frozenset({1}), frozenset({axial(2)}), False, goes_on=True))
+    assert layers.masks.data[2].sum() == 8 * 10
+    assert len(layers.carried.data) == 0
+    show_rest(layers)
+    assert len(layers.carried.data) == 1
 
 
 def test_boxes_of_crossing_views_do_not_stand_for_each_other(make):

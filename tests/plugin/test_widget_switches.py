@@ -56,6 +56,22 @@ def test_commit_moves_the_mask_to_the_result_and_readies_a_box(widget, viewer, s
     assert widget.panel.table.item(0, 4).text() == "committed"
     assert viewer.layers.selection.active == widget._work.layers.boxes
     assert widget._work.layers.boxes.mode == "add_rectangle"
+    assert [layer.name for layer in viewer.layers][:3] == ["picture", "picture result", "picture masks"]
+    assert viewer.layers[-1].name == "picture boxes"
+
+
+def test_a_result_without_objects_is_shown_too(widget, viewer, settle):
+    result = np.zeros((48, 64), np.uint16)
+    result[5:9, 5:9] = 4
+    widget._work.session.replace_all([], result, None)
+    settle(widget)
+    np.testing.assert_array_equal(viewer.layers["picture result"].data, result)
+
+
+def test_our_own_labels_are_not_offered_as_a_reference(widget, settle):
+    widget.panel.buttons["commit"].click()
+    settle(widget)
+    assert not widget._references.choices
 
 
 def test_a_label_of_another_layer_is_corrected(widget, viewer, settle, warnings_shown):

@@ -11,7 +11,7 @@ from .layers import SessionLayers
 from .objects import Change
 from .painting import Painting
 from .planes import Box, Plane
-from .showing import set_owners, show
+from .showing import set_owners, show, show_rest
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
 
@@ -24,7 +24,8 @@ class Edits:
     layers : SessionLayers
         Whose changes by the user are meant; its own changes are left out.
     on_edit : callable
-        Called when an object waits for a run, or a layer was painted on; `Edits.catch_up` is to follow.
+        Called when an object waits for a run, the result needs its layer, or a layer was painted on; `Edits.catch_up`
+        is to follow.
     warn : callable
         Gets messages for the user.
     """
@@ -59,7 +60,7 @@ class Edits:
 
     def _session_changed(self, change: Change) -> None:
         show(self.layers, change)
-        if change.waits:
+        if change.waits or (self.session.result is not None and self.layers.result is None):
             self._on_edit()
 
     def undo(self) -> bool:
@@ -128,6 +129,7 @@ class Edits:
 
     def stop(self) -> None:
         """Leave the layers to the user as ordinary ones."""
+        show_rest(self.layers)
         for sender in list(self._connected):
             self._disconnect(sender)
 

@@ -118,8 +118,7 @@ class Intents:
         if which != "boxes" and work.session.current_object is None:
             self._messages.warn("Draw a box first; points and scribbles belong to one.")
             return
-        if which != "boxes" or work.layers.boxes is None:
-            work.ensure_layers()
+        work.add_layer(which)
         layer = getattr(work.layers, which)
         if which == "points":
             choose_kind(work.layers, name)

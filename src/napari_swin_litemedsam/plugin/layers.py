@@ -18,7 +18,7 @@ from .objects import Change
 from .palette import palette
 from .planes import blank_labels
 from .session import Session
-from .showing import KIND_COLOURS, show
+from .showing import KIND_COLOURS, show_all
 
 if TYPE_CHECKING:
     import napari
@@ -30,7 +30,7 @@ class SessionLayers:
     Parameters
     ----------
     viewer : napari viewer
-        The boxes' layer is added at once, the others with the first box. Layers that already have the
+        The boxes' layer is added at once, the others with the first box, below it. Layers that already have the
         names of ours are taken over, with what they hold.
     image : Image layer
         What is segmented.
@@ -44,6 +44,7 @@ class SessionLayers:
         self.session.channel = channel_of(image)
         self.kind = "positive"
         self.quiet = False
+        self.unshown: list[Change] = []  # what `show_rest` has still to show
         self.points: Points | None = self._find(Points, "points", {"object", "kind"})
         self.scribble: Labels | None = self._find(Labels, "scribble")
         self.masks: Labels | None = self._find(Labels, "masks")
@@ -51,8 +52,10 @@ class SessionLayers:
         if self.result is not None:
             self.session.adopt_result(np.asarray(self.result.data))
         self.carried: Shapes | None = self._find(Shapes, "carried boxes", {"object", "slice"})
-        self.boxes: Shapes | None = self._find(Shapes, "boxes") or self._add_boxes()
-        if "object" not in self.boxes.features:
+        self.boxes: Shapes | None = self._find(Shapes, "boxes")
+        if self.boxes is None:
+            self.add("boxes")
+        elif "object" not in self.boxes.features:
             self.boxes.features = {"object": np.zeros(len(self.boxes.data), int)}
 
     def _find(self, kind: type[Any], suffix: str, features: AbstractSet[str] = frozenset()) -> Any:
@@ -65,19 +68,6 @@ class SessionLayers:
             if fits and features <= set(getattr(layer, "features", ())):
                 return layer
         return None
-
-    def _add_boxes(self) -> Any:
-        return self.viewer.add_shapes(
-            name=f"{self.image.name} boxes",
-            ndim=len(self.session.shape),
-            edge_width=self._unit,
-            edge_color="yellow",
-            face_color="transparent",
-            features={"object": np.zeros(0, int)},
-            feature_defaults={"object": 0},
-            text={"string": "{object}", "anchor": "upper_left", "color": "yellow", "size": 10},
-            **geometry_of(self.image),
-        )
 
     @property
     def _unit(self) -> float:
@@ -129,36 +119,37 @@ class SessionLayers:
         layers = (self.result, self.masks, self.scribble, self.points, self.carried, self.boxes)
         return [layer for layer in layers if layer is not None]
 
+    @property
+    def missing(self) -> list[str]:
+        """Which of our layers, by the names of attributes, are to be there and are not."""
+        wanted = ["boxes", "masks", "scribble", "points", *["carried"] * self._is_deep]
+        if self.session.result is not None:
+            wanted.append("result")
+        return [name for name in wanted if getattr(self, name) is None]
+
     def ensure(self) -> bool:
         """Add those of our layers that are missing, with what the session holds; return whether any was."""
-        added = False
-        while self.add_missing():
-            added = True
-        return added
+        missing = self.missing
+        for name in missing:
+            self.add(name)
+        return bool(missing)
 
-    def add_missing(self) -> bool:
-        """Add the first of our layers that is missing; return whether one was. To napari this is slow work."""
-        name = self.image.name
-        with self._keeping_selection():
-            if self.boxes is None:
-                self.boxes = self._add_boxes()
-            elif self.masks is None:
-                self.masks = self._add_labels(f"{name} masks", opacity=0.4)
-            elif self.scribble is None:
-                self.scribble = self._add_labels(f"{name} scribble", opacity=1)
-                self.scribble.brush_size = max(2, round(2 * self._unit))
-            elif self.points is None:
-                self.points = self._add_points()
-            elif self.carried is None and self._is_deep:
-                self.carried = self._add_carried()
-            else:
-                return False
-            self._move_boxes_up()
+    def add(self, name: str) -> None:
+        """Add one of our layers, with what the session holds. To napari this is slow work."""
+        layer = getattr(self, f"_make_{name}")()
+        layers = self.viewer.layers
+        active = layers.selection.active
+        if name == "result":
+            # below what is being worked on
+            place = layers.index(self.image) + 1
+        else:
+            place = len(layers) if self.boxes is None else layers.index(self.boxes)
+        # first of all, for whoever hears of a new layer to know that it is ours
+        setattr(self, name, layer)
+        layers.insert(place, layer)
+        layers.selection.active = active
         # at once: what a layer does not show yet would be taken for erased by the user
-        objects = self.session.objects.values()
-        planes = {plane for item in objects for plane in (item.plane, *item.masks)}
-        show(self, Change(frozenset(self.session.objects), frozenset(planes), False))
-        return True
+        show_all(self, name)
 
     def forget(self, layer: Any) -> bool:
         """Leave a layer to the user, and let `ensure` make another; return whether it was one of ours."""
@@ -171,38 +162,44 @@ class SessionLayers:
             setattr(self, name, None)
         return bool(mine)
 
-    @contextmanager
-    def _keeping_selection(self) -> Iterator[None]:
-        active = self.viewer.layers.selection.active
-        yield
-        self.viewer.layers.selection.active = active
+    # ---- new ones
 
-    def _move_boxes_up(self) -> None:
-        layers = self.viewer.layers
-        if self.boxes is not None:
-            layers.move(layers.index(self.boxes), len(layers))
-
-    def _add_labels(self, name: str, **options: Any) -> Any:
-        return self.viewer.add_labels(
-            blank_labels(self.session.shape),
-            name=name,
-            colormap=palette(),
-            **options,
+    def _make_boxes(self) -> Shapes:
+        return Shapes(
+            name=f"{self.image.name} boxes",
+            ndim=len(self.session.shape),
+            edge_width=self._unit,
+            edge_color="yellow",
+            face_color="transparent",
+            features={"object": np.zeros(0, int)},
+            feature_defaults={"object": 0},
+            text={"string": "{object}", "anchor": "upper_left", "color": "yellow", "size": 10},
             **geometry_of(self.image),
         )
 
-    def add_result(self, labels: NDArray) -> None:
-        """Show the session's result, below what is being worked on."""
-        with self._keeping_selection():
-            self.result = layer = self.viewer.add_labels(
-                labels, name=f"{self.image.name} result", colormap=palette(), opacity=0.6, **geometry_of(self.image)
-            )
-            layers = self.viewer.layers
-            layers.move(layers.index(layer), layers.index(self.image) + 1)
-            self._move_boxes_up()
+    def _make_masks(self) -> Labels:
+        return self._make_labels(blank_labels(self.session.shape), "masks", opacity=0.4)
 
-    def _add_points(self) -> Any:
-        return self.viewer.add_points(
+    def _make_scribble(self) -> Labels:
+        layer = self._make_labels(blank_labels(self.session.shape), "scribble", opacity=1)
+        layer.brush_size = max(2, round(2 * self._unit))
+        return layer
+
+    def _make_result(self) -> Labels:
+        assert self.session.result is not None
+        return self._make_labels(self.session.result, "result", opacity=0.6)
+
+    def _make_labels(self, labels: NDArray, suffix: str, opacity: float) -> Labels:
+        return Labels(
+            labels,
+            name=f"{self.image.name} {suffix}",
+            colormap=palette(),
+            opacity=opacity,
+            **geometry_of(self.image),
+        )
+
+    def _make_points(self) -> Points:
+        return Points(
             name=f"{self.image.name} points",
             ndim=len(self.session.shape),
             size=4 * self._unit,
@@ -214,8 +211,8 @@ class SessionLayers:
             **geometry_of(self.image),
         )
 
-    def _add_carried(self) -> Any:
-        layer = self.viewer.add_shapes(
+    def _make_carried(self) -> Shapes:
+        layer = Shapes(
             name=f"{self.image.name} carried boxes",
             ndim=len(self.session.shape),
             edge_width=self._unit / 2,

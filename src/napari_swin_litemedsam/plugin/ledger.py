@@ -119,21 +119,22 @@ class Ledger:
             self._unanswered &= waited and version != self._version(id)
 
     @contextmanager
-    def consequence(self, step: Step | None, id: int) -> Iterator[None]:
-        """Record what the block does to an object, as a part of a step."""
-        before = self._remembered(id)
+    def consequence(self, step: Step | None, *ids: int, goes_on: bool = False) -> Iterator[None]:
+        """Record what the block does to objects, as a part of a step, and tell of it at its end."""
+        before = self._remembered(*ids)
         yield
-        changes = differences(before, self._remembered(id))
+        changes = differences(before, self._remembered(*ids))
         self.history.extend(step, changes)
-        self.tell(changes)
+        self.tell(changes, goes_on=goes_on)
 
     def _version(self, id: int) -> int | None:
         return self.objects[id].version if id in self.objects else None
 
-    def _remembered(self, id: int) -> dict:
-        return self.objects[id].remembered() if id in self.objects else {}
+    def _remembered(self, *ids: int) -> dict:
+        present = [self.objects[id] for id in ids if id in self.objects]
+        return {key: value for item in present for key, value in item.remembered().items()}
 
-    def tell(self, changes: Changes, waits: bool | None = None) -> None:
+    def tell(self, changes: Changes, waits: bool | None = None, goes_on: bool = False) -> None:
         """Let all who listen to `changed` know."""
         ids = {key[0] for key in changes}
         present = [self.objects[id] for id in ids if id in self.objects]
@@ -147,4 +148,4 @@ class Ledger:
                 planes.update(plane for plane in values if plane is not None)
         if waits is None:
             waits = any(item.state is State.WAITING for item in present)
-        self.changed.emit(Change(frozenset(ids), frozenset(planes), waits))
+        self.changed.emit(Change(frozenset(ids), frozenset(planes), waits, goes_on))

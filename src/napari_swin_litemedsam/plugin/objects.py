@@ -210,8 +210,11 @@ class Change:
         Where masks or scribbles differ.
     waits : bool
         Whether one of the objects waits for a run.
+    goes_on : bool
+        Whether it is a step of a propagation, which others follow.
     """
 
     ids: frozenset[int]
     planes: frozenset[Plane]
     waits: bool
+    goes_on: bool = False

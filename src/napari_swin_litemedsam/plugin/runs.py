@@ -47,12 +47,19 @@ class Work:
         if self.layers.ensure():
             self.edits.listen()
 
-    def add_layer(self) -> bool:
-        """Add one of the layers that boxes need, if one is missing; return whether one was."""
-        added = (self.drawing or bool(self.session.objects)) and self.layers.add_missing()
-        if added:
+    def add_layer(self, name: str) -> None:
+        """Add one of our layers, if it is missing."""
+        if name in self.layers.missing:
+            self.layers.add(name)
             self.edits.listen()
-        return added
+
+    def add_next_layer(self) -> bool:
+        """Add one of the layers that boxes or the result need, if one is missing; return whether one was."""
+        boxes = self.drawing or bool(self.session.objects)
+        missing = [name for name in self.layers.missing if boxes or name == "result"]
+        if missing:
+            self.add_layer(missing[0])
+        return bool(missing)
 
 
 class Runs(QObject):
@@ -158,7 +165,7 @@ class Runs(QObject):
 
     def _add_layer(self) -> None:
         """Add one missing layer a turn, while the model runs, since each of them keeps napari busy for a while."""
-        if not self._closed and any(work.add_layer() for work in self._works):
+        if not self._closed and any(work.add_next_layer() for work in self._works):
             self.changed.emit()
             self._layer_timer.start()
 

@@ -162,8 +162,11 @@ class ScriptSession:
 
     def commit(self, ids: Iterable[int] | None = None, rule: "Rule" = "keep") -> list[int]:
         """Write the masks of objects, by default of all, to the result; return the ids of those that had one."""
-        session = self._work.session
-        return session.commit(list(session.open_objects if ids is None else ids), rule)
+        work = self._work
+        committed = work.session.commit(list(work.session.open_objects if ids is None else ids), rule)
+        if committed:
+            work.ensure_layers()
+        return committed
 
     def remove(self, id: int) -> None:
         """Remove an object."""

@@ -162,14 +162,19 @@ class Session(Editing):
                     return
                 yield Carried(*asked[step.object], plane.moved(step.z), step)
 
+        again = [
+            (item, other)
+            for item, track in zip(objects, tracks, strict=True)
+            for other in item.carried
+            if other.joins(plane) and other.position not in track.done
+        ]
         self._propagation = None
-        for item, track in zip(objects, tracks, strict=True):
-            again = [other for other in item.carried if other.joins(plane) and other.position not in track.done]
-            if again:
-                self._propagation = self._propagation or self.history.record("propagate", {})
-                with self.consequence(self._propagation, item.id):
-                    for other in again:
-                        item.stop_carrying(other)
+        if again:
+            self._propagation = self.history.record("propagate", {})
+            # all objects at once, since it is slow work to show that one has changed
+            with self.consequence(self._propagation, *{item.id for item, _ in again}):
+                for item, other in again:
+                    item.stop_carrying(other)
         return steps, sum(track.count(len(volume)) for track in tracks)
 
     def accept_step(self, carried: Carried) -> BoxObject | None:
@@ -180,7 +185,7 @@ class Session(Editing):
         y0, x0, y1, x1 = prediction.box.tolist()
         if self._propagation is None:
             self._propagation = self.history.record("propagate", {})
-        with self.consequence(self._propagation, item.id):
+        with self.consequence(self._propagation, item.id, goes_on=True):
             item.carried[carried.plane] = (y0, x0, y1, x1)
             item.answer(carried.plane, prediction.mask)
             # what lies between slices that the model saw has no predicted IoU

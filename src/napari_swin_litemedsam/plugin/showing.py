@@ -15,7 +15,7 @@ from .objects import Change
 from .planes import Box, Plane
 
 if TYPE_CHECKING:
-    from napari.layers import Shapes
+    from napari.layers import Labels, Shapes
 
     from .layers import SessionLayers
 
@@ -24,25 +24,67 @@ KIND_COLOURS = {"positive": "#2ecc40", "negative": "#ff4136"}
 
 
 def show(layers: "SessionLayers", change: Change) -> None:
-    """Show what has changed in the session."""
-    session = layers.session
+    """Show what has changed in the session; in the midst of a propagation, leave to `show_rest` what takes long."""
+    # at once, since what is not there would be taken for erased by the user
+    _draw_scribbles(layers, change)
+    _draw_masks(layers, change)
+    layers.unshown.append(change)
+    if not change.goes_on:
+        show_rest(layers)
+
+
+def show_rest(layers: "SessionLayers") -> None:
+    """Show what was left for later."""
+    changes, layers.unshown = layers.unshown, []
+    if not changes:
+        return
+    ids = frozenset().union(*(change.ids for change in changes))
     _show_boxes(layers)
-    for id in change.ids:
-        _show_points(layers, id)
-    _show_carried_boxes(layers, change.ids)
-    for plane in change.planes:
-        if layers.scribble is not None:
-            session.draw_scribbles(layers.scribble.data[plane.index], plane, change.ids)
-        if layers.masks is not None:
-            session.draw_masks(layers.masks.data[plane.index], plane, change.ids)
-    if session.result is not None and layers.result is None:
-        layers.add_result(session.result)
+    _show_points(layers, ids)
+    _show_carried_boxes(layers, ids)
+    if any(change.planes for change in changes):
+        _refresh(layers, layers.scribble, layers.masks, layers.result)
+    show_current(layers)
+
+
+def show_all(layers: "SessionLayers", name: str) -> None:
+    """Show in one of the layers, which is new, all that there is in the session."""
+    items = layers.session.objects
+    planes = frozenset(plane for item in items.values() for plane in (item.plane, *item.masks))
+    everything = Change(frozenset(items), planes, False)
+    if name == "boxes":
+        _show_boxes(layers)
+    elif name == "points":
+        _show_points(layers, everything.ids)
+    elif name == "carried":
+        _show_carried_boxes(layers, everything.ids)
+    elif planes and name == "scribble":
+        _draw_scribbles(layers, everything)
+        _refresh(layers, layers.scribble)
+    elif planes and name == "masks":
+        _draw_masks(layers, everything)
+        _refresh(layers, layers.masks)
+    show_current(layers)
+
+
+def _draw_scribbles(layers: "SessionLayers", change: Change) -> None:
+    if layers.scribble is not None:
+        for plane in change.planes:
+            layers.session.draw_scribbles(layers.scribble.data[plane.index], plane, change.ids)
+
+
+def _draw_masks(layers: "SessionLayers", change: Change) -> None:
+    if layers.masks is not None:
+        for plane in change.planes:
+            layers.session.draw_masks(layers.masks.data[plane.index], plane, change.ids)
+
+
+def _refresh(layers: "SessionLayers", *drawn: "Labels | None") -> None:
     with layers.changing():
-        for labels in (layers.scribble, layers.masks, layers.result) if change.planes else ():
+        for labels in drawn:
             if labels is not None:
                 # its size is as before
                 labels.refresh(extent=False, highlight=False)
-    show_current(layers)
 
 
 def show_current(layers: "SessionLayers") -> None:
@@ -138,24 +180,29 @@ def _stands_for(layers: "SessionLayers", corners: NDArray, plane: Plane, box: Bo
     return same and Plane.of(session.shape, plane.spans, (low + high) / 2, session.channel) == plane
 
 
-def _show_points(layers: "SessionLayers", id: int) -> None:
-    points, item = layers.points, layers.session.open_objects.get(id)
+def _show_points(layers: "SessionLayers", ids: Collection[int]) -> None:
+    points, objects = layers.points, layers.session.open_objects
     if points is None:
         return
-    positions = np.zeros((0, points.ndim)) if item is None else item.plane.lift(item.points)
-    kinds = KINDS[:0] if item is None else KINDS[item.point_labels]
-    owners = _owners(points)
-    others = owners != id
-    before, before_kinds = np.asarray(points.data)[~others], points.features["kind"].to_numpy(object)
-    same = before.shape == positions.shape and np.allclose(before, positions)
-    if same and np.array_equal(before_kinds[~others], kinds):
+    owners, before = _owners(points), np.asarray(points.data)
+    before_kinds = points.features["kind"].to_numpy(object)
+    wanted: dict[int, tuple[NDArray, NDArray]] = {}
+    for id in sorted(ids):
+        item, own = objects.get(id), owners == id
+        positions = np.zeros((0, points.ndim)) if item is None else item.plane.lift(item.points)
+        kinds = KINDS[:0] if item is None else KINDS[item.point_labels]
+        same = before[own].shape == positions.shape and np.allclose(before[own], positions)
+        if not (same and np.array_equal(before_kinds[own], kinds)):
+            wanted[id] = positions, kinds
+    if not wanted:
         return
+    others = ~np.isin(owners, list(wanted))
     with layers.changing():
         points.selected_data = set()
-        points.data = np.concatenate([np.asarray(points.data)[others], positions])
+        points.data = np.concatenate([before[others], *(positions for positions, _ in wanted.values())])
         points.features = {
-            "object": np.concatenate([owners[others], np.full(len(positions), id)]),
-            "kind": np.concatenate([before_kinds[others], kinds]),
+            "object": np.concatenate([owners[others], *(np.full(len(at), id) for id, (at, _) in wanted.items())]),
+            "kind": np.concatenate([before_kinds[others], *(kinds for _, kinds in wanted.values())]),
         }
         points.face_color = "kind"
         points.face_color_cycle = KIND_COLOURS
@@ -173,7 +220,8 @@ def _show_carried_boxes(layers: "SessionLayers", ids: Collection[int]) -> None:
     stale, shapes = [], layer.data
     for row, key in enumerate(zip(_owners(layer).tolist(), layer.features["slice"].tolist(), strict=True)):
         if key[0] in ids:
-            same = [place for place, corners in enumerate(wanted[key]) if np.allclose(corners, shapes[row])]
+            # as near as makes no difference; np.allclose takes long, and there may be thousands
+            same = [place for place, corners in enumerate(wanted[key]) if np.abs(corners - shapes[row]).max() < 0.01]
             if same:
                 del wanted[key][same[0]]
             else:

@@ -23,7 +23,7 @@ from .remembered import recall, remember
 from .runs import Runs, Work
 from .scripting import ScriptSession
 from .sessions import Sessions
-from .showing import show_names
+from .showing import show_names, show_rest
 from .visibility import show_all_but
 from .worker import Runner
 
@@ -337,6 +337,8 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _show_objects(self) -> None:
         panel, work = self.panel, self._work
+        for each in self._works.values():
+            show_rest(each.layers)
         panel.model_section.show_facts(self._predictor.facts)
         if work is None:
             panel.channels.show_axes({}, None, False)
