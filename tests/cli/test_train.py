@@ -33,6 +33,7 @@ def test_training_writes_a_usable_checkpoint_and_tells_what_it_skipped(data, tmp
 def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path, teach, monkeypatch):
     # one that is compiled already
     monkeypatch.setattr(loop, "make_teacher", lambda device, threads: teach)
+    monkeypatch.setattr(loop, "WARM_START_IMAGES", 1)
     options = ["--init", "litemedsam", "--steps", "1", "--images", "1"]
     assert main(["distill", str(data), "-o", str(tmp_path / "run"), *options]) == 0
     assert "distillation" in (tmp_path / "run" / "log.csv").read_text()

@@ -157,6 +157,6 @@ def run(args: argparse.Namespace) -> int:
         save_minutes=args.save_minutes,
         device=args.device,
     )
-    fit(start_model(args.init), samples, args.output, settings, validate)
+    fit(start_model(args.init, samples), samples, args.output, settings, validate)
     print(args.output / (BEST if validate else LAST))
     return 0

