@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from skimage.io import imsave
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -35,6 +36,18 @@ class Filler:
         return [self.predict(box) for box in boxes]
 
 
+class Eye:
+    """Stages that show how bright the image is and nothing else, and an embedding of two directions."""
+
+    def image_encoder(self, image):
+        bright = image.mean(dim=1, keepdim=True)
+        two = torch.cat([bright - bright.mean(), (bright - bright.mean()).roll(32, 2)], dim=1)
+        return two, [bright * torch.arange(1, 4)[:, None, None]] * 4
+
+    def encode_image(self, image):
+        return SimpleNamespace(embedding=self.image_encoder(image)[0])
+
+
 @pytest.fixture
 def data(tmp_path):
     """Two sources of CT and one of MR; each object is a square without its corner."""
@@ -58,7 +71,7 @@ def run(monkeypatch, capsys, data, tmp_path):
         for module in ("_common", name):
             sys.modules.pop(module, None)
         benchmark = __import__(name)
-        monkeypatch.setattr(benchmark, "load_model", lambda path: None)
+        monkeypatch.setattr(benchmark, "load_model", lambda path: SimpleNamespace(network=Eye()))
         monkeypatch.setattr(benchmark, "Predictor", Filler)
         benchmark.main([str(data), "-o", str(tmp_path / "table.md"), *options])
         text = capsys.readouterr().out
@@ -94,6 +107,16 @@ def test_ablation_takes_prompts_away(run, monkeypatch):
         "ours, box + scribble",
     ]
     assert {tuple(k) for k in asked} == {(), ("points", "scribble"), ("scribble",), ("points",)}
+
+
+def test_what_follows_the_box_and_what_the_image_tells(run):
+    head, _, ellipse, ours, *rest = run("evidence")
+    assert head[1:] == ["0", "2.5", "5"]
+    assert float(ours[1]) > float(ours[3]), "a filled box grows with it"
+    assert float(ellipse[2]) > float(ellipse[1]), "the ellipse is meant for boxes that are too large"
+    features = {row[0]: row[1:] for row in rest}
+    assert features["stage 1"] == ["1.0", "100 %"]
+    assert 1 < float(features["embedding"][0]) <= 2
 
 
 def test_clicks_correct_what_the_box_took_too_much(run):

@@ -46,6 +46,7 @@ def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path, te
         (["--size", "100"], "multiple of 64"),
         (["--prompts", "3"], "must be even"),
         (["--distill", "-1"], "must not be negative"),
+        (["--encoder-rate", "-1"], "must not be negative"),
         (["--distill", "1", "--size", "128"], "needs --size 256"),
         (["--init", "no.pth"], "no such file"),
     ],

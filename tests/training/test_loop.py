@@ -199,6 +199,21 @@ def test_training_lowers_the_loss(samples, tmp_path, monkeypatch):
     assert loss_of(trained.train()) < 0.95 * before
 
 
+@pytest.mark.parametrize("share", [0, 0.1, 1])
+def test_the_encoder_learns_at_its_own_rate(samples, tmp_path, share):
+    torch.manual_seed(0)
+    model = SwinLiteMedSAM()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    trained = fit(model, samples, tmp_path, settings(steps=1, rate=1e-3, ema=0, encoder_rate=share)).state_dict()
+
+    def moved(name):
+        return float((trained[name] - before[name]).abs().max())
+
+    # the first step of Adam is as long as the rate, at the warm-up's beginning a hundredth of it
+    assert moved("mask_decoder.deep_up.bias") == pytest.approx(1e-5, rel=0.1)
+    assert moved("image_encoder.stages.0.merge.bias") == pytest.approx(share * 1e-5, rel=0.1)
+
+
 @pytest.mark.parametrize("fixed", [True, False])
 def test_statistics_of_the_images_are_kept_or_taken_anew(samples, tmp_path, fixed):
     trained = fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1, fixed_norm=fixed))

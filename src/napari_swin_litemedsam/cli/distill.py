@@ -15,4 +15,6 @@ def add_parser(subparsers: Any) -> None:
     )
     add_common(parser)
     # the teacher works at 256 only
-    parser.set_defaults(run=run, stage=1, prompts=2, sizes=[256], distill=0, schedule="cosine", val=None)
+    parser.set_defaults(
+        run=run, stage=1, prompts=2, sizes=[256], distill=0, encoder_rate=1, schedule="cosine", val=None
+    )

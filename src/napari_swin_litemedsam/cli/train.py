@@ -84,6 +84,14 @@ def add_parser(subparsers: Any) -> None:
         help="cosine lowers the rate towards the last step, plateau when validation gains nothing "
         "(default: %(default)s)",
     )
+    train.add_argument(
+        "--encoder-rate",
+        type=float,
+        default=1,
+        metavar="SHARE",
+        help="what of the rate the image encoder learns at; 0 trains the decoder alone, for which a warm start is best "
+        "(default: %(default)s)",
+    )
     train.add_argument("--val", type=Path, help="folder to validate on; by default a tenth of the images is held out")
     train.add_argument(
         "--val-cases",
@@ -113,6 +121,8 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"--size must be a multiple of 64, not {size}")
     if args.prompts % 2 or args.prompts <= 0:
         raise ValueError(f"--prompts must be even, not {args.prompts}")
+    if args.encoder_rate < 0:
+        raise ValueError(f"--encoder-rate must not be negative, not {args.encoder_rate}")
     if args.distill < 0:
         raise ValueError(f"--distill must not be negative, not {args.distill}")
     if args.distill and args.sizes != [256]:
@@ -147,6 +157,7 @@ def run(args: argparse.Namespace) -> int:
         prompts=args.prompts,
         sizes=tuple(args.sizes),
         rate=args.rate,
+        encoder_rate=args.encoder_rate,
         schedule=args.schedule,
         warm_up=args.warm_up,
         ema=args.ema,

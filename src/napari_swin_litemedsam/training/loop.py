@@ -1,5 +1,6 @@
 """Stage 1 (distillation) and stage 2 (training on prompts): one resumable loop with two kinds of step."""
 
+import math
 import signal
 import sys
 import time
@@ -37,6 +38,9 @@ class Settings:
     sizes: tuple[int, ...] = (256,)
     """Sides of the frame, taken in turn; `images` is meant for the largest, smaller ones hold more of them."""
     rate: float = 2e-4
+    encoder_rate: float = 1.0
+    """What of the rate, in stage 2, the image encoder learns at; 0 leaves it as it is. Noise from a decoder that knows
+    nothing yet would destroy what the encoder knows."""
     schedule: str = "cosine"
     """``cosine``: warm-up and cosine; ``plateau``: ReduceLROnPlateau on the validation DSC, as in the paper."""
     warm_up: int = 100
@@ -107,10 +111,26 @@ def _stage1_loss(model: SwinLiteMedSAM, teacher: Teach, images: Tensor) -> dict[
 def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> Any:
     if settings.schedule == "plateau":
         return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=0.9, patience=5)
-    warm = torch.optim.lr_scheduler.LinearLR(optimizer, 0.01, total_iters=settings.warm_up)
     rest = max(1, settings.steps - settings.warm_up)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rest, eta_min=settings.rate * 0.02)
-    return torch.optim.lr_scheduler.SequentialLR(optimizer, [warm, cosine], [settings.warm_up])
+
+    def share(step: int) -> float:
+        if step < settings.warm_up:
+            return 0.01 + 0.99 * step / settings.warm_up
+        return 0.02 + 0.98 * (1 + math.cos(math.pi * min(1, (step - settings.warm_up) / rest))) / 2
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+
+
+def _parameters(model: SwinLiteMedSAM, settings: Settings) -> list[dict[str, Any]]:
+    """What is trained, in groups with a rate each."""
+    encoder = [*model.image_encoder.parameters()]
+    if settings.stage == 1:
+        return [{"params": encoder}]
+    others = [x for part in (model.prompt_encoder, model.mask_decoder) for x in part.parameters()]
+    if not settings.encoder_rate:
+        model.image_encoder.requires_grad_(False)
+        return [{"params": others}]
+    return [{"params": others}, {"params": encoder, "lr": settings.rate * settings.encoder_rate}]
 
 
 def fit(
@@ -149,8 +169,9 @@ def fit(
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()
-    trained = model.image_encoder if settings.stage == 1 else model
-    optimizer = torch.optim.AdamW(trained.parameters(), settings.rate, weight_decay=settings.weight_decay)
+    groups = _parameters(model, settings)
+    optimizer = torch.optim.AdamW(groups, settings.rate, weight_decay=settings.weight_decay)
+    trained = [x for group in groups for x in group["params"]]
     scheduler = _schedule(optimizer, settings)
     average = Ema(model, settings.ema)
     done, best, seconds = 0, -1.0, 0.0
@@ -200,7 +221,7 @@ def fit(
             loss = torch.stack(list(losses.values())).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             if settings.schedule != "plateau":
                 scheduler.step()
