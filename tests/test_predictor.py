@@ -65,6 +65,20 @@ def test_a_negative_point_changes_the_mask(predictor):
     assert abs(inside - outside).max() > 1e-4
 
 
+def test_points_that_someone_placed_are_told_twice(predictor, backend, monkeypatch):
+    drawn = predictor.predict(BOX)
+    told = []
+    decode = backend.decode
+    monkeypatch.setattr(backend, "decode", lambda *given: told.append(given[1:3]) or decode(*given))
+    moved = np.vstack([drawn.points[:3], drawn.points[3] + (3, 0), (50, 70), drawn.points[0]])
+    result = predictor.predict(BOX, moved, [1, 1, 1, 1, 0, 0])
+    np.testing.assert_allclose(result.points, moved, atol=1e-9)
+    (points, labels), scale = (x[0] for x in told[0]), 256 / 150
+    assert labels.tolist() == [1, 1, 1, 1, 0, 0, 1, 0, 0]
+    np.testing.assert_allclose(points[6:], points[3:6])
+    np.testing.assert_allclose(points[4], (70.5 * scale - 0.5, 50.5 * scale - 0.5), atol=1)
+
+
 def test_predicting_many_equals_one_by_one(predictor):
     boxes = [BOX, (5, 5, 40, 60), (60, 80, 99, 149)]
     for box, seed, result in zip(boxes, range(3), predictor.predict_many(boxes, range(3)), strict=True):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .model import SwinLiteMedSAM
 
 _LOGIT_LIMIT = 60
+_SAME = 0.5  # pixels of the frame; nearer to a point drawn from the box, a point is that one
 T = TypeVar("T")
 
 
@@ -61,12 +62,20 @@ class Prediction:
 
 @dataclass(frozen=True)
 class _FramePrompts:
-    """One object's prompts in the network's frame; a scribble of None is no scribble."""
+    """One object's prompts in the network's frame; a scribble of None is no scribble.
+
+    placed : for each point, whether someone put it there, rather than that it was drawn from the box.
+    """
 
     box: NDArray[np.float64]
     points: NDArray[np.float64]
     labels: NDArray[np.int64]
+    placed: NDArray[np.bool_]
     scribble: NDArray[np.bool_] | None
+
+    def told(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Points and labels as the network gets them: those placed twice, or it heeds them too little."""
+        return np.vstack([self.points, self.points[self.placed]]), np.append(self.labels, self.labels[self.placed])
 
 
 @dataclass(frozen=True)
@@ -234,7 +243,8 @@ class Predictor:
         box : array
             (y0, x0, y1, x1) in image pixels, in any corner order; clipped to the image.
         points : array, optional
-            ``(N, 2)`` (y, x) in image pixels. None draws them from the box; ``[]`` means no points.
+            ``(N, 2)`` (y, x) in image pixels. None draws them from the box; ``[]`` means no points. Points that differ
+            from those drawn, or are negative, are told to the network twice, since it heeds them too little.
         point_labels : array, optional
             ``(N,)``: 1 inside, 0 outside the object; by default all 1.
         scribble : array, optional
@@ -300,9 +310,9 @@ class Predictor:
     ) -> _FramePrompts:
         frame, area = self._image.frame, self._image.area
         box = frame.box_to_frame(clip_box(box, frame.height, frame.width))
+        drawn_points = inference_points(area, box, seed)
         if points is None:
-            points = inference_points(area, box, seed)
-            labels = np.ones(len(points), np.int64)
+            points, labels = drawn_points, np.ones(len(drawn_points), np.int64)
         else:
             points = frame.to_frame(np.asarray(points, float).reshape(-1, 2))
             labels = np.array([1] * len(points) if point_labels is None else point_labels, np.int64).reshape(-1)
@@ -320,7 +330,8 @@ class Predictor:
                     f"the scribble is {scribble.shape}, but the image is {frame.height}x{frame.width} pixels"
                 )
             drawn = frame.mask_to_frame(scribble)
-        return _FramePrompts(box, points, labels, drawn)
+        placed = (np.abs(points[:, None] - drawn_points).max(axis=2) > _SAME).all(axis=1) | (labels == 0)
+        return _FramePrompts(box, points, labels, placed, drawn)
 
     def _decode(self, prompts: list[_FramePrompts]) -> list[Prediction]:
         image = self._image
@@ -336,12 +347,13 @@ class Predictor:
         return [results[i] for i in range(len(prompts))]
 
     def _run(self, features: Features, group: list[_FramePrompts]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        most = max(len(p.points) for p in group)
+        told = [prompt.told() for prompt in group]
+        most = max(len(each) for _, each in told)
         points = np.zeros((len(group), most, 2), np.float32)
         labels = np.full((len(group), most), PADDING)
-        for row, prompt in enumerate(group):
-            points[row, : len(prompt.points)] = prompt.points[:, ::-1]
-            labels[row, : len(prompt.labels)] = prompt.labels
+        for row, (positions, each) in enumerate(told):
+            points[row, : len(each)] = positions[:, ::-1]
+            labels[row, : len(each)] = each
         boxes = np.stack([p.box[[1, 0, 3, 2]] for p in group]).astype(np.float32)
         drawn = [p.scribble for p in group if p.scribble is not None]
         scribbles = np.stack(drawn)[:, None].astype(np.float32) if drawn else None
