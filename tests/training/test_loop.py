@@ -29,6 +29,12 @@ def samples(tmp_path):
     return [sample(n, s, tmp_path) for n, s in (("a", "CT"), ("bb", "CT"), ("ccc", "CT"), ("dddd", "CT"), ("e", "MR"))]
 
 
+@pytest.fixture
+def flat(samples):
+    """The same of one slice each, which no object ends before."""
+    return [Sample(s.pair, s.image[1:2], s.labels[1:2]) for s in samples]
+
+
 def test_sources_are_drawn_by_the_square_root_of_their_size(tmp_path):
     samples = [sample(str(n), "CT/spleen" if n < 4 else "CT/liver", tmp_path) for n in range(5)]
     weights = source_weights(samples)
@@ -57,8 +63,7 @@ def test_a_batch_depends_on_its_seed_alone_and_fits_together(samples):
         assert not (truth & ~inside).any()
 
 
-def test_most_boxes_are_as_drawn_and_some_are_loose(samples):
-    flat = [Sample(s.pair, s.image[1:2], s.labels[1:2]) for s in samples]
+def test_most_boxes_are_as_drawn_and_some_are_loose(flat):
     batch = draw_batch(flat, source_weights(flat), 16, 4, 128, [0])
     assert batch.truth.flatten(1).any(1).all()
     shown = [torch.from_numpy(np.argwhere(truth.numpy())[:, ::-1].copy()) for truth in batch.truth]
@@ -86,10 +91,10 @@ def test_where_there_is_no_object_only_the_predicted_iou_is_wrong():
     assert iou.grad[1] > 0
 
 
-def test_corrected_points_are_labelled_by_the_truth(samples):
+def test_corrected_points_are_labelled_by_the_truth(flat):
     found = 0
     for seed in range(12):
-        batch = draw_batch(samples, source_weights(samples), 1, 6, 128, [seed])
+        batch = draw_batch(flat, source_weights(flat), 1, 6, 128, [seed])
         for truth, points, labels in zip(batch.truth, batch.points, batch.labels, strict=True):
             if (labels == PointLabel.NEGATIVE).any():
                 found += 1
@@ -242,8 +247,8 @@ def test_the_best_checkpoint_is_that_of_the_highest_score(samples, tmp_path):
     assert list(csv.DictReader((tmp_path / "log.csv").open()))[-1]["dsc"] == "3.00"
 
 
-def test_corrected_prompts_still_train_the_decoder_in_bf16(samples):
-    batch = replace(draw_batch(samples, source_weights(samples), 1, 2, 64, [0]), rounds=torch.tensor([2, 1]))
+def test_corrected_prompts_still_train_the_decoder_in_bf16(flat):
+    batch = replace(draw_batch(flat, source_weights(flat), 1, 2, 64, [0]), rounds=torch.tensor([2, 1]))
     model = SwinLiteMedSAM().train()
     with torch.autocast("cpu", torch.bfloat16):
         losses = stage2_loss(model, batch)
