@@ -15,10 +15,11 @@ from collections import defaultdict
 import numpy as np
 import torch
 from _common import cases, finish, parser
+from accuracy import model
 
 from napari_swin_litemedsam.backends.model import has_lite_medsam
 from napari_swin_litemedsam.evaluation.metrics import dice
-from napari_swin_litemedsam.predictor import Predictor, load_model
+from napari_swin_litemedsam.predictor import load_model
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE, Frame
 from napari_swin_litemedsam.prompts import bounding_box
 
@@ -26,32 +27,15 @@ GROWN = (0, 2.5, 5)
 MEAN_GROWTH = 2.5  # of boxes in training
 
 
-class Ellipse:
-    """Fills boxes and sees nothing."""
-
-    def set_image(self, image):
-        self.shape = image.shape[:2]
-
-    def predict_many(self, boxes):
-        return [self._mask(np.asarray(box)) for box in boxes]
-
-    def _mask(self, box):
-        low, high = box[:2], box[2:]
-        margin = MEAN_GROWTH * max(self.shape) / FRAME_SIZE
+def ellipses(image, boxes):
+    """Masks of a model that sees nothing."""
+    place = np.moveaxis(np.indices(image.shape[:2]), 0, -1)
+    margin = MEAN_GROWTH * max(image.shape[:2]) / FRAME_SIZE
+    masks = []
+    for low, high in (np.split(np.asarray(box), 2) for box in boxes):
         radii = np.maximum((high - low) / 2 + 0.5 - margin, 0.5)
-        place = np.moveaxis(np.indices(self.shape), 0, -1)
-        return (((place - (low + high) / 2) / radii) ** 2).sum(axis=-1) <= 1
-
-
-class Network:
-    """Masks of a network."""
-
-    def __init__(self, checkpoint):
-        self._predictor = Predictor(load_model(checkpoint))
-        self.set_image = self._predictor.set_image
-
-    def predict_many(self, boxes):
-        return [result.mask for result in self._predictor.predict_many(boxes)]
+        masks.append((((place - (low + high) / 2) / radii) ** 2).sum(axis=-1) <= 1)
+    return masks
 
 
 def grown(truth, pixels):
@@ -84,18 +68,18 @@ def directions(features):
 
 def main(argv=None):
     args = parser(__doc__).parse_args(argv)
-    models = {"ellipse": Ellipse(), "ours": Network(args.checkpoint)}
+    models = {"ellipse": ellipses, "ours": model(args.checkpoint)}
     seen = [(maps, load_model(args.checkpoint).network)]
     if has_lite_medsam():
-        models["LiteMedSAM"] = Network("litemedsam")
+        models["LiteMedSAM"] = model("litemedsam")
         seen.append((teacher_maps, load_model("litemedsam").network))
     scores, spread = defaultdict(list), defaultdict(list)
     for source, image, truths, _ in cases(args):
-        for name, model in models.items():
-            model.set_image(image)
-            masks = [model.predict_many([grown(truth, pixels) for truth in truths]) for pixels in GROWN]
-            for truth, *same in zip(truths, *masks, strict=True):
-                scores[name, source.partition("/")[0]].append([100 * dice(truth, mask) for mask in same])
+        boxes = [grown(truth, pixels) for truth in truths for pixels in GROWN]
+        for name, predict in models.items():
+            masks = iter(predict(image, boxes))
+            for truth in truths:
+                scores[name, source.partition("/")[0]].append([100 * dice(truth, next(masks)) for _ in GROWN])
         for function, network in seen:
             for name, features in function(network, image).items():
                 spread[name].append(directions(features))

@@ -68,11 +68,12 @@ def run(monkeypatch, capsys, data, tmp_path):
 
     def run(name, *options):
         monkeypatch.syspath_prepend(BENCHMARKS)
-        for module in ("_common", name):
+        for module in ("_common", "accuracy", name):
             sys.modules.pop(module, None)
         benchmark = __import__(name)
-        monkeypatch.setattr(benchmark, "load_model", lambda path: SimpleNamespace(network=Eye()))
-        monkeypatch.setattr(benchmark, "Predictor", Filler)
+        for module in (benchmark, __import__("accuracy")):
+            monkeypatch.setattr(module, "load_model", lambda path: SimpleNamespace(network=Eye()))
+            monkeypatch.setattr(module, "Predictor", Filler, raising=False)
         benchmark.main([str(data), "-o", str(tmp_path / "table.md"), *options])
         text = capsys.readouterr().out
         assert (tmp_path / "table.md").read_text() == text

@@ -20,7 +20,7 @@ def image():
 def model(image):
     torch.manual_seed(0)
     model = SwinLiteMedSAM().eval()
-    warm_start(model, [image])
+    warm_start(model, image[None])
     return model
 
 

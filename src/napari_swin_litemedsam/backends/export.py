@@ -54,7 +54,7 @@ class _PromptHalf(nn.Module):
         return self.network.mask_decoder(features, encoder.grid_position(*grid), tokens, dense, mask)
 
 
-def _check(model: Model, folder: Path) -> None:
+def _prepare(model: Model, folder: Path) -> None:
     if not model.ours:
         raise ValueError("only Swin-LiteMedSAM can be exported")
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def export_openvino(model: Model, folder: Path) -> list[Path]:
 
     from .openvino import Layers, image_half, prompt_half
 
-    _check(model, folder)
+    _prepare(model, folder)
     layers = Layers(model.tensors)
     halves = {folder / "image.xml": image_half(layers, "f32"), folder / "prompt.xml": prompt_half(layers)}
     for path, half in halves.items():
@@ -89,7 +89,7 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     ValueError
         If the model is LiteMedSAM, or the package ``onnx`` is not installed.
     """
-    _check(model, folder)
+    _prepare(model, folder)
     if not find_spec("onnx"):
         raise ValueError("ONNX models need the package onnx (pip install napari-swin-litemedsam[export])")
     assert isinstance(model.network, SwinLiteMedSAM)

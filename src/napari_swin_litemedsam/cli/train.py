@@ -132,6 +132,7 @@ def run(args: argparse.Namespace) -> int:
     from ..backends.torch_backend import has_fast_bf16
     from ..training import BEST, LAST
     from ..training.loop import Settings, fit, start_model
+    from ..training.state import has_state
     from ..training.validation import mean_dice
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
@@ -168,6 +169,8 @@ def run(args: argparse.Namespace) -> int:
         save_minutes=args.save_minutes,
         device=args.device,
     )
-    fit(start_model(args.init, samples), samples, args.output, settings, validate)
+    # what was saved replaces it, and a warm start takes a minute
+    init = "random" if args.init == "litemedsam" and has_state(args.output) else args.init
+    fit(start_model(init, samples), samples, args.output, settings, validate)
     print(args.output / (BEST if validate else LAST))
     return 0

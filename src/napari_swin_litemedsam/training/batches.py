@@ -147,6 +147,13 @@ def _found(sample: Sample, labels: NDArray, size: int, rng: np.random.Generator)
     return [m for m in objects(labels, groups, SEPARATE_AT * size / FRAME_SIZE) if m.sum() >= MIN_AREA]
 
 
+def draw_images(samples: Sequence[Sample], weights: NDArray, count: int, size: int, seed: Sequence[int]) -> Tensor:
+    """Draw views without their masks, ``(count, 3, size, size)``; the same `seed` gives the same views."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(samples), size=count, p=weights)
+    return torch.from_numpy(np.stack([draw_view(samples[i], size, rng)[0] for i in chosen]))
+
+
 def draw_batch(
     samples: Sequence[Sample], weights: NDArray, images: int, prompts: int, size: int, seed: Sequence[int]
 ) -> Batch:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..model import SwinLiteMedSAM, load_checkpoint, save_checkpoint
 from ..preprocessing import FRAME_SIZE
 from . import BEST, LAST
-from .batches import Batch, draw_batch, draw_view, source_weights
+from .batches import Batch, draw_batch, draw_images, source_weights
 from .clicks import add_clicks
 from .data import Sample
 from .losses import distillation_loss, stage2_losses
@@ -63,9 +62,7 @@ def start_model(init: str, samples: Sequence[Sample]) -> SwinLiteMedSAM:
         return SwinLiteMedSAM()
     if init == "litemedsam":
         model = SwinLiteMedSAM()
-        rng, weights = np.random.default_rng(0), source_weights(samples)
-        chosen = rng.choice(len(samples), WARM_START_IMAGES, p=weights)
-        warm_start(model, [torch.from_numpy(draw_view(samples[i], FRAME_SIZE, rng)[0]) for i in chosen])
+        warm_start(model, draw_images(samples, source_weights(samples), WARM_START_IMAGES, FRAME_SIZE, [0]))
         return model
     if init == "bundled":
         from ..backends import bundled_weights
@@ -123,14 +120,9 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> Any:
 
 def _parameters(model: SwinLiteMedSAM, settings: Settings) -> list[dict[str, Any]]:
     """What is trained, in groups with a rate each."""
-    encoder = [*model.image_encoder.parameters()]
-    if settings.stage == 1:
-        return [{"params": encoder}]
+    encoder = {"params": [*model.image_encoder.parameters()], "lr": settings.rate * settings.encoder_rate}
     others = [x for part in (model.prompt_encoder, model.mask_decoder) for x in part.parameters()]
-    if not settings.encoder_rate:
-        model.image_encoder.requires_grad_(False)
-        return [{"params": others}]
-    return [{"params": others}, {"params": encoder, "lr": settings.rate * settings.encoder_rate}]
+    return [encoder] if settings.stage == 1 else [{"params": others}, encoder]
 
 
 def fit(
@@ -169,6 +161,8 @@ def fit(
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()
+    # without a gradient nothing of it is computed, and the optimiser leaves it alone
+    model.image_encoder.requires_grad_(settings.encoder_rate > 0)
     groups = _parameters(model, settings)
     optimizer = torch.optim.AdamW(groups, settings.rate, weight_decay=settings.weight_decay)
     trained = [x for group in groups for x in group["params"]]
@@ -259,10 +253,8 @@ def _step_losses(
         batch = draw_batch(samples, weights, count, settings.prompts, size, seed)
         return stage2_loss(model, batch.to(settings.device), teacher, settings.distill)
     assert teacher is not None
-    rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(samples), size=settings.images, p=weights)
-    images = np.stack([draw_view(samples[i], settings.sizes[0], rng)[0] for i in chosen])
-    return _stage1_loss(model, teacher, torch.from_numpy(images).to(settings.device))
+    images = draw_images(samples, weights, settings.images, settings.sizes[0], seed)
+    return _stage1_loss(model, teacher, images.to(settings.device))
 
 
 class _interrupts:

@@ -19,10 +19,14 @@ def save_state(folder: Path, **parts: Any) -> None:
         torch.save(parts, unfinished)
 
 
+def has_state(folder: Path) -> bool:
+    """Whether there is a run to go on with."""
+    return (folder / STATE_FILE).is_file()
+
+
 def load_state(folder: Path) -> dict[str, Any] | None:
     """Read what `save_state` wrote, or None if there is nothing."""
-    path = folder / STATE_FILE
-    return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+    return torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True) if has_state(folder) else None
 
 
 class Ema:

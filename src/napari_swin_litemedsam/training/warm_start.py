@@ -6,7 +6,6 @@ the convolution before each of our stages is fitted to what the teacher's layer 
 came, features fell into a few directions, and training did not get out of these again (docs/training-log.md).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,7 +27,7 @@ _RIDGE = 1e-4
 
 
 @torch.no_grad()
-def warm_start(model: SwinLiteMedSAM, images: Sequence[Tensor]) -> None:
+def warm_start(model: SwinLiteMedSAM, images: Tensor) -> None:
     """Make a network of LiteMedSAM.
 
     Prompt encoder, transformer, tokens, heads, patch embedding and neck have the same names and shapes.
@@ -37,8 +36,8 @@ def warm_start(model: SwinLiteMedSAM, images: Sequence[Tensor]) -> None:
     ----------
     model : SwinLiteMedSAM
         Is changed.
-    images : sequence of Tensor
-        ``(3, 256, 256)`` in 0..1, some tens, that show what the network is to see.
+    images : Tensor
+        ``(N, 3, 256, 256)`` in 0..1, some tens, that show what the network is to see.
     """
     state = model.state_dict()
     weights = from_published(build_lite_medsam().state_dict())
@@ -58,8 +57,8 @@ def warm_start(model: SwinLiteMedSAM, images: Sequence[Tensor]) -> None:
 
     training = model.training
     model.eval()
-    entries = [teacher.entries(image[None]) for image in images]
-    maps = [model.image_encoder.patch_embed(image[None]) for image in images]
+    entries = [teacher.entries(image) for image in images.split(1)]
+    maps = [model.image_encoder.patch_embed(image) for image in images.split(1)]
     for stage, entry in zip(stages, _ENTRIES, strict=True):
         _fit(stage.merge, maps, [each[entry] for each in entries])
         maps = [stage(x) for x in maps]
