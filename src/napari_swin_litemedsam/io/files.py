@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy_format
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 MAX_BYTES = 2**33
@@ -60,6 +62,14 @@ def require_file(path: str | os.PathLike) -> Path:
     if not path.is_file():
         raise CaseError(f"{path}: no such file")
     return path
+
+
+def npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type that an open ``.npy`` file claims; what is left to read in it is its content."""
+    version = npy_format.read_magic(member)
+    read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    shape, _, dtype = read(member)
+    return shape, dtype
 
 
 def check_claim(

@@ -4,14 +4,12 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import Geometry, Scan
-from .files import MAX_BYTES, MAX_RATIO, CaseError, replacing, smallest_labels
+from .files import MAX_BYTES, MAX_RATIO, CaseError, npy_header, replacing, smallest_labels
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ def read_arrays(path: str | os.PathLike, keys: tuple[str, ...]) -> dict[str, NDA
 def _check_size(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
     """Refuse an array whose claimed size does not fit the bytes that are there, before allocating it."""
     with archive.open(info) as member:
-        shape, dtype = _npy_header(member)
+        shape, dtype = npy_header(member)
         header = member.tell()
     if dtype.hasobject:
         raise CaseError(f"{path}: '{info.filename}' holds Python objects, which are not unpickled")
@@ -149,13 +147,6 @@ def _check_size(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
         )
     if size > MAX_BYTES:
         raise CaseError(f"{path}: '{info.filename}' of shape {shape} is larger than {MAX_BYTES >> 30} GiB")
-
-
-def _npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    version = npy_format.read_magic(member)
-    read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    shape, _, dtype = read(member)
-    return shape, dtype
 
 
 def _check_boxes(path: str | os.PathLike, boxes: NDArray) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from scipy.ndimage import find_objects
 
 from ..backends.choice import version_of
 from ..backends.model import digest_of
-from ..io.files import replacing
+from ..io.files import npy_header, replacing
 from .objects import REMEMBERED, BoxObject, State, Window
 from .patches import HandEdit, Patch
 from .planes import Plane, blank_labels
@@ -190,12 +190,7 @@ def _uncropped(corner: list[int], part: NDArray, shape: tuple[int, ...]) -> NDAr
 def _array(file: zipfile.ZipFile, name: str, kind: Any, most: tuple[int, ...] | None = None) -> NDArray:
     """An array of a zip, its claims checked before memory is taken for it."""
     with file.open(name) as member:
-        format = np.lib.format.read_magic(member)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[format]
-        sides, _, dtype = read_header(member)
+        sides, dtype = npy_header(member)
     claimed = int(np.prod(sides, dtype=object)) * dtype.itemsize
     if dtype.hasobject or not np.issubdtype(dtype, kind) or claimed > file.getinfo(name).file_size:
         raise ValueError(f"{name} is not what it should be")
