@@ -3,7 +3,7 @@ import pytest
 from skimage.io import imread
 
 from napari_swin_litemedsam import Predictor, load_model
-from napari_swin_litemedsam.cli._jobs import case_boxes
+from napari_swin_litemedsam.cli._jobs import case_boxes, find_jobs
 from napari_swin_litemedsam.cli._segment import segment
 from napari_swin_litemedsam.io import read_case
 from napari_swin_litemedsam.io.npz import case_scan
@@ -140,12 +140,22 @@ def test_inputs_that_share_a_name_are_refused(save, command, without_network, tm
     assert "same file" in err[0]
 
 
-def test_the_output_must_be_a_folder(save, command, without_network, tmp_path):
+def test_the_output_is_no_file_of_an_unknown_format(save, command, without_network, tmp_path):
     path = save("a.npz", imgs=grey(), boxes=[[2, 5, 12, 9]])
     (tmp_path / "out").write_text("mine")
-    code, _, err = command("predict", path, "-o", tmp_path / "out")
-    assert code == 2
-    assert "must be a folder" in err[0]
+    for name in ("out", "labels.nii.gzz"):
+        code, _, err = command("predict", path, "-o", tmp_path / name)
+        assert (code, len(err)) == (2, 1)
+        assert ".nii.gz" in err[0]
+        assert not (tmp_path / name).is_dir()
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_folder_may_have_any_name(save, tmp_path):
+    path = save("a.npz", imgs=grey(), boxes=[[2, 5, 12, 9]])
+    (tmp_path / "run.2").mkdir()
+    assert [job.target for job in find_jobs([path], tmp_path / "run.2")] == [tmp_path / "run.2" / "a.npz"]
+    assert [job.target for job in find_jobs([path.parent], tmp_path / "run.3")] == [tmp_path / "run.3" / "a.npz"]
 
 
 def test_challenge_images_are_windowed_already(save, box_filler):

@@ -83,8 +83,13 @@ def find_jobs(inputs: Sequence[Path], output: Path, boxes: Path | None = None) -
     to_file = suffix_of(output) in LABEL_SUFFIXES and not output.is_dir()
     if to_file and len(paths) > 1:
         raise ValueError(f"{output}: the output of {len(paths)} inputs must be a folder")
-    if not to_file and output.exists() and not output.is_dir():
-        raise ValueError(f"{output}: the output must be a folder, or end in {', '.join(LABEL_SUFFIXES)}")
+    # the mistyped name of a file would otherwise become a folder
+    is_file = output.exists() or (suffix_of(output) != "" and len(inputs) == 1 and inputs[0].is_file())
+    if not to_file and not output.is_dir() and is_file:
+        raise ValueError(
+            f"{output}: labels are written to files that end in {', '.join(LABEL_SUFFIXES)}; "
+            "if a folder is meant, make it first"
+        )
     jobs = []
     for path in paths:
         own = None
