@@ -8,7 +8,7 @@ it. A crop nearly as large as the image changes nothing and keeps the first mask
 """
 
 import numpy as np
-from _common import cases, finish, parser, score
+from _common import cases, finish, parser, score, square_around
 
 from napari_swin_litemedsam.predictor import Predictor, load_model
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE
@@ -22,10 +22,7 @@ def crop_around(box, factor, shape):
     """Slices of a square around a box inside an image, or None if it is nearly the whole."""
     low, high = np.split(np.asarray(box, float), 2)
     side = max(factor * max(high - low), _LEAST)
-    if side >= _NEARLY_ALL * max(shape):
-        return None
-    start = np.clip((low + high - side) / 2, 0, np.maximum(0, np.array(shape) - side)).astype(int)
-    return tuple(slice(s, min(n, int(s + side) + 1)) for s, n in zip(start, shape, strict=True))
+    return None if side >= _NEARLY_ALL * max(shape) else square_around(box, side, shape)
 
 
 def zoomed_mask(predictor, image, box, factor):
