@@ -84,8 +84,8 @@ def find_jobs(inputs: Sequence[Path], output: Path, boxes: Path | None = None) -
     if to_file and len(paths) > 1:
         raise ValueError(f"{output}: the output of {len(paths)} inputs must be a folder")
     # the mistyped name of a file would otherwise become a folder
-    is_file = output.exists() or (suffix_of(output) != "" and len(inputs) == 1 and inputs[0].is_file())
-    if not to_file and not output.is_dir() and is_file:
+    mistyped = len(inputs) == 1 and inputs[0].is_file() and suffix_of(output)
+    if not to_file and not output.is_dir() and (output.exists() or mistyped):
         raise ValueError(
             f"{output}: labels are written to files that end in {', '.join(LABEL_SUFFIXES)}; "
             "if a folder is meant, make it first"

@@ -1,5 +1,6 @@
 """What all formats share: errors, checks of claimed sizes, and files that are either whole or not there."""
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -95,11 +96,9 @@ def check_claim(
     CaseError
         If the claim is false, or the array larger than the limit.
     """
+    # Python's numbers do not overflow as NumPy's would
     shape = tuple(int(side) for side in shape)
-    size = np.dtype(dtype).itemsize
-    for side in shape:
-        # Python's numbers do not overflow as NumPy's would
-        size *= side
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= 0 or min(shape) <= 0:
         raise CaseError(f"{path}: holds no pixels; its shape is {shape}")
     if size > available * (MAX_RATIO if compressed else 1):

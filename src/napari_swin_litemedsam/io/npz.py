@@ -1,5 +1,6 @@
 """Cases of the CVPR 2024 challenge "Segment Anything in Medical Images on Laptop": npz in, npz out."""
 
+import math
 import os
 import zipfile
 from dataclasses import dataclass
@@ -137,10 +138,8 @@ def _check_size(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
         header = member.tell()
     if dtype.hasobject:
         raise CaseError(f"{path}: '{info.filename}' holds Python objects, which are not unpickled")
-    size = dtype.itemsize
-    for side in shape:
-        # Python's numbers do not overflow as NumPy's would
-        size *= int(side)
+    # Python's numbers do not overflow as NumPy's would
+    size = math.prod(shape) * dtype.itemsize
     if header + size != info.file_size or info.file_size > MAX_RATIO * max(info.compress_size, 1):
         raise CaseError(
             f"{path}: '{info.filename}' claims {size} bytes for shape {shape}, which the file does not hold"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import platform
 import zipfile
@@ -191,7 +192,7 @@ def _array(file: zipfile.ZipFile, name: str, kind: Any, most: tuple[int, ...] | 
     """An array of a zip, its claims checked before memory is taken for it."""
     with file.open(name) as member:
         sides, dtype = npy_header(member)
-    claimed = int(np.prod(sides, dtype=object)) * dtype.itemsize
+    claimed = math.prod(sides) * dtype.itemsize
     if dtype.hasobject or not np.issubdtype(dtype, kind) or claimed > file.getinfo(name).file_size:
         raise ValueError(f"{name} is not what it should be")
     if most is not None and (len(sides) != len(most) or any(np.greater(sides, most))):
