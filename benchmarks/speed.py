@@ -111,6 +111,8 @@ def jobs(clock, backend, network, plain_steps, repeats):
     boxes = [(0, 60 + 3 * i, 60 + 3 * i, 39, 180, 200) for i in range(6)]
     grid = [(y, x, y + 60, x + 60) for y in range(0, 250, 25) for x in range(0, 250, 50)]
 
+    small = [(y, x, y + 24, x + 24) for y in range(0, 230, 25) for x in range(0, 250, 50)]
+
     def on_slice(boxes, image=volume[0]):
         predictor.set_image(image)
         predictor.predict_many(boxes)
@@ -119,6 +121,7 @@ def jobs(clock, backend, network, plain_steps, repeats):
         "8 prompts on one slice": (8, lambda: on_slice(grid[:8])),
         "40 slices x 6 objects": (240, lambda: segment_volume(volume, boxes, predictor)),
         "a 2D image with 50 boxes": (50, lambda: on_slice(grid)),
+        "the same, 50 small boxes looked at twice here": (50, lambda: on_slice(small)),
     }
     return {
         name: [steps * one, clock.seconds(job, 1 if steps > 100 else repeats)] for name, (steps, job) in ours.items()
@@ -129,16 +132,19 @@ def by_hand(clock, backend, repeats):
     """Seconds that a user waits on a 512 x 512 slice: box to mask when fresh, and after an edit."""
     predictor = Predictor(None, backend)
     image = np.random.default_rng(0).integers(0, 255, (512, 512), np.uint8)
-    box = (100, 100, 300, 300)
+    waits = {}
+    for kind, box in (("", (100, 100, 300, 300)), (", a small object", (100, 100, 150, 160))):
 
-    def fresh():
-        predictor.set_image(image)
-        predictor.predict(box)
+        def fresh(box=box):
+            predictor.set_image(image)
+            predictor.predict(box)
 
-    return {
-        "box to mask on a fresh slice": clock.seconds(fresh, repeats),
-        "mask after an edit": clock.seconds(lambda: predictor.predict(box, [(150, 150)], [1]), repeats),
-    }
+        def edit(box=box):
+            predictor.predict(box, [(140, 150)], [1])
+
+        waits["box to mask on a fresh slice" + kind] = clock.seconds(fresh, repeats)
+        waits["mask after an edit" + kind] = clock.seconds(edit, repeats)
+    return waits
 
 
 def curves(clock, backend):

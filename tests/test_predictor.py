@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from napari_swin_litemedsam.backends.torch_backend import TorchBackend
+from napari_swin_litemedsam.evaluation.metrics import dice
 from napari_swin_litemedsam.model import SwinLiteMedSAM
 from napari_swin_litemedsam.predictor import EmptyBoxError, Predictor, clip_box
 
@@ -162,7 +163,7 @@ class Recorder:
 
 def test_many_objects_are_decoded_in_batches_and_keep_their_order(image):
     recorder = Recorder()
-    predictor = Predictor(None, recorder)
+    predictor = Predictor(None, recorder, zoom=False)
     predictor.set_image(image)
     boxes = [(i, 2 * i, i + 20, 2 * i + 20) for i in range(8)]
     scribbles = [False if i % 2 else None for i in range(8)]
@@ -225,3 +226,78 @@ def test_image_size_does_not_matter_to_the_caller():
         predictor.set_image(np.random.default_rng(0).random(shape))
         box = (0, 2, shape[0] - 0.6, 18)
         assert predictor.predict(box).mask.shape == shape[:2]
+
+
+def pixels_of(box, shape):
+    """The pixels of a box as a mask."""
+    y, x = np.indices(shape)
+    return (y >= box[0]) & (x >= box[1]) & (y <= box[2]) & (x <= box[3])
+
+
+def test_small_objects_are_looked_at_again_and_large_ones_are_not():
+    recorder = Recorder()
+    predictor = Predictor(None, recorder)
+    image = np.random.default_rng(0).integers(1, 255, (256, 256), dtype=np.uint8)
+    predictor.set_image(image)
+    large, small, near, far = (20, 30, 150, 200), (200, 190, 220, 215), (205, 180, 222, 208), (10, 200, 30, 220)
+    results = predictor.predict_many([large, small, near, far])
+    for box, result in zip((large, small, near, far), results, strict=True):
+        filled = pixels_of(box, image.shape)
+        assert dice(result.mask, filled) > (0.999 if box == large else 0.9)
+        np.testing.assert_allclose(result.box, box)
+        assert result.points.shape == (4, 2)
+    assert len(recorder.encoded) == 3, "the image, the two near each other, and the one far away"
+    # the tile's brightest and darkest pixels are its own, and it fills the frame
+    assert recorder.encoded[1].shape == (3, 256, 256)
+    assert (recorder.encoded[1] > 0).mean() > 0.99
+    again = len(recorder.encoded)
+    predictor.predict(small, [(210, 200)], [1])
+    assert len(recorder.encoded) == again, "an edit encodes nothing"
+    predictor.set_image(image)
+    predictor.predict(small)
+    assert len(recorder.encoded) == again + 2, "an image without a name may be another one"
+
+
+def test_the_second_look_can_be_left_out():
+    image = np.ones((256, 256))
+    for made, asked, encoded in ((True, None, 2), (True, False, 1), (False, None, 1), (False, True, 2)):
+        recorder = Recorder()
+        predictor = Predictor(None, recorder, zoom=made)
+        predictor.set_image(image, zoom=asked)
+        predictor.predict((100, 100, 120, 120))
+        assert len(recorder.encoded) == encoded
+
+
+def test_the_second_look_is_told_the_same_prompts():
+    recorder = Recorder()
+    told = []
+    decode = recorder.decode
+    recorder.decode = lambda *given: told.append(given[1:]) or decode(*given)
+    predictor = Predictor(None, recorder)
+    predictor.set_image(np.ones((512, 512)))
+    stroke = np.zeros((512, 512), bool)
+    stroke[140:144, 150:170] = True
+    box = (128, 140, 170, 180)
+    predictor.predict(box, [(135, 146), (130, 150), (500, 500)], [1, 0, 0], stroke)
+    (_, _, [whole], _), (points, labels, [closer], [[scribble]]) = told
+    np.testing.assert_allclose(whole, (69.75, 63.75, 89.75, 84.75))
+    # four times as large as in the whole
+    np.testing.assert_allclose(closer[2:] - closer[:2], (81, 85))
+    np.testing.assert_allclose(points[0, 0], closer[:2] + 0.5 + 2 * (np.array([146, 135]) - [140, 128]))
+    assert labels[0].tolist() == [1, 0, 1, 0], "who placed them is still known, and what lies outside is left out"
+    assert np.argwhere(scribble).min(axis=0)[0] == pytest.approx(closer[1] + 2 * 12, abs=2)
+
+
+def test_a_slice_is_read_again_only_for_a_part_not_seen_yet():
+    class Lazy:
+        reads = 0
+
+        def __array__(self, dtype=None, copy=None):
+            Lazy.reads += 1
+            return np.ones((256, 256), np.float32)
+
+    predictor = Predictor(None, Recorder())
+    for _ in range(3):
+        predictor.set_image(Lazy(), key="slice")
+        predictor.predict((100, 100, 120, 120))
+    assert Lazy.reads == 2

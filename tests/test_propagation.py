@@ -27,7 +27,7 @@ class Threshold:
     def __post_init__(self):
         self.seen = {}
 
-    def set_image(self, image, window=None, key=None):
+    def set_image(self, image, window=None, key=None, zoom=None):
         if key is None or key not in self.seen:
             self.encoded.append(int(image.max()))
         self.seen[key] = self.image = image

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from .backends.mirrored import MirroredBackend
 from .features import BUDGET, FeatureCache
 from .preprocessing import Frame, check_image
 from .prompts import inference_points, inference_scribble
+from .zooming import Tile, tile_around
 
 if TYPE_CHECKING:
     from .model import SwinLiteMedSAM
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _LOGIT_LIMIT = 60
 _SAME = 0.5  # pixels of the frame; nearer to a point drawn from the box, a point is that one
 T = TypeVar("T")
+_Answer = tuple[NDArray[np.float32], float]  # logits (H, W) and predicted IoU
 
 
 class EmptyBoxError(ValueError):
@@ -76,6 +79,16 @@ class _FramePrompts:
     def told(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Points and labels as the network gets them: those placed twice, or it heeds them too little."""
         return np.vstack([self.points, self.points[self.placed]]), np.append(self.labels, self.labels[self.placed])
+
+    def within(self, tile: Tile, whole: Frame, frame: Frame) -> "_FramePrompts":
+        """The same prompts in the frame of a tile that the box lies in; points outside are left out."""
+        points = frame.to_frame(whole.to_image(self.points) - tile.origin)
+        seen = ((points > -0.5) & (points < np.array(frame.resized) - 0.5)).all(axis=1)
+        box = frame.box_to_frame(whole.box_to_image(self.box) - np.tile(tile.origin, 2))
+        scribble = self.scribble
+        if scribble is not None:
+            scribble = frame.mask_to_frame(whole.mask_to_image(scribble)[tile.pixels])
+        return _FramePrompts(box, points[seen], self.labels[seen], self.placed[seen], scribble)
 
 
 @dataclass(frozen=True)
@@ -146,6 +159,9 @@ class Predictor:
         Memory for the features of images with a key.
     mirror : bool
         Whether to see every image in a mirror, too, and take the mean: better masks for twice the time.
+    zoom : bool
+        Whether to look at small objects again in the part of the image around them, and take the mean: better masks
+        for a second encoding, which objects near each other share.
 
     Examples
     --------
@@ -160,14 +176,16 @@ class Predictor:
         backend: str | Backend = "auto",
         cache_bytes: int = BUDGET,
         mirror: bool = False,
+        zoom: bool = True,
     ):
         self.model = model
         self.milliseconds: dict[str, float] = {}
         """Least time that ``encode`` (an image) and ``decode`` (a prompt) have taken."""
-        self._asked, self._mirror = backend, mirror
+        self._asked, self._mirror, self._zoom = backend, mirror, zoom
         self._cache: FeatureCache[_Encoded] = FeatureCache(cache_bytes)
         self._encoding = Lock()
         self._current: _Encoded | None = None
+        self._closer: Callable[[Tile], _Encoded] | None = None
 
     @cached_property
     def backend(self) -> Backend:
@@ -176,7 +194,11 @@ class Predictor:
         return MirroredBackend(backend) if self._mirror else backend
 
     def set_image(
-        self, image: ArrayLike, window: tuple[float, float] | None = None, key: Hashable | None = None
+        self,
+        image: ArrayLike,
+        window: tuple[float, float] | None = None,
+        key: Hashable | None = None,
+        zoom: bool | None = None,
     ) -> None:
         """Encode an image; the predictions that follow are for it.
 
@@ -188,8 +210,13 @@ class Predictor:
             Intensities outside are cut off; None takes the whole range.
         key : hashable, optional
             Names the image: for a key (and window) seen lately the features are taken from the cache.
+        zoom : bool, optional
+            Whether to look at small objects again; None does as the predictor was made to.
         """
         self._current = self._encoded(image, window, key)
+        name = object() if key is None else key
+        zoom = self._zoom if zoom is None else zoom
+        self._closer = (lambda tile: self._encoded(image, window, (name, tile), tile)) if zoom else None
 
     def prefetch(self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable) -> None:
         """Encode an image for a later `set_image` with the same window and key.
@@ -202,12 +229,16 @@ class Predictor:
         """Whether `set_image` with this window and key would find the features in the cache."""
         return (key, window) in self._cache
 
-    def _encoded(self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable | None) -> _Encoded:
+    def _encoded(
+        self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable | None, tile: Tile | None = None
+    ) -> _Encoded:
         name = (key, window)
         found = None if key is None else self._cache.get(name)
         if found is not None:
             return found
         image = check_image(image)
+        if tile is not None:
+            image = image[tile.pixels]
         frame = Frame(*image.shape[:2])
         pixels = frame.input(image, window)
         with self._encoding:
@@ -335,16 +366,25 @@ class Predictor:
 
     def _decode(self, prompts: list[_FramePrompts]) -> list[Prediction]:
         image = self._image
-        results: dict[int, Prediction] = {}
+        answers = self._answers(image, prompts)
+        if self._closer is not None:
+            for tile, chosen in _tiles(image.frame, prompts).items():
+                closer = self._closer(tile)
+                again = self._answers(closer, [prompts[i].within(tile, image.frame, closer.frame) for i in chosen])
+                for i, answer in zip(chosen, again, strict=True):
+                    answers[i] = _mean(answers[i], answer, tile)
+        return [_prediction(image.frame, *each) for each in zip(prompts, answers, strict=True)]
+
+    def _answers(self, image: _Encoded, prompts: list[_FramePrompts]) -> list[_Answer]:
+        answers: dict[int, _Answer] = {}
         # an absent scribble is not an empty one, so the two kinds cannot share a batch
         for with_scribble in (False, True):
             chosen = [i for i, p in enumerate(prompts) if (p.scribble is not None) == with_scribble]
-            if not chosen:
-                continue
-            logits, iou = self._run(image.features, [prompts[i] for i in chosen])
-            for index, plane, score in zip(chosen, image.frame.logits_to_image(logits), iou, strict=True):
-                results[index] = _prediction(image.frame, prompts[index], plane, float(score))
-        return [results[i] for i in range(len(prompts))]
+            if chosen:
+                logits, iou = self._run(image.features, [prompts[i] for i in chosen])
+                planes = image.frame.logits_to_image(logits)
+                answers.update(zip(chosen, zip(planes, iou.tolist(), strict=True), strict=True))
+        return [answers[i] for i in range(len(prompts))]
 
     def _run(self, features: Features, group: list[_FramePrompts]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         told = [prompt.told() for prompt in group]
@@ -362,7 +402,24 @@ class Predictor:
         )
 
 
-def _prediction(frame: Frame, prompt: _FramePrompts, logits: NDArray[np.float32], iou: float) -> Prediction:
+def _tiles(frame: Frame, prompts: list[_FramePrompts]) -> dict[Tile, list[int]]:
+    """The parts of an image that show small objects larger, and which of the prompts are in each."""
+    tiles = defaultdict(list)
+    for number, prompt in enumerate(prompts):
+        tile = tile_around(frame.box_to_image(prompt.box), (frame.height, frame.width))
+        if tile is not None:
+            tiles[tile].append(number)
+    return tiles
+
+
+def _mean(whole: _Answer, part: _Answer, tile: Tile) -> _Answer:
+    logits = whole[0].copy()
+    logits[tile.pixels] = (logits[tile.pixels] + part[0]) / 2
+    return logits, (whole[1] + part[1]) / 2
+
+
+def _prediction(frame: Frame, prompt: _FramePrompts, answer: _Answer) -> Prediction:
+    logits, iou = answer
     probability = 1 / (1 + np.exp(-np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)))
     scribble = np.zeros_like(logits, bool) if prompt.scribble is None else frame.mask_to_image(prompt.scribble)
     return Prediction(

@@ -42,6 +42,8 @@ class Options:
         Whether only those parts of a mask are kept that continue the object.
     filled : bool
         Whether holes in masks are filled.
+    zoom : bool
+        Whether small objects are looked at again in the part of the slice around them, which is encoded for it.
     stops : StopRules
         End objects without a range.
     """
@@ -53,6 +55,7 @@ class Options:
     every: int = 1
     one_part: bool = True
     filled: bool = True
+    zoom: bool = False
     stops: StopRules = field(default_factory=StopRules)
 
     def __post_init__(self) -> None:
@@ -198,7 +201,7 @@ def follow(
             continue
         # without a key, only slices between the starts are needed again, and others take no memory
         named = (own if key is None else key, z) if key is not None or min(starts) <= z <= max(starts) else None
-        predictor.set_image(image, window, named)
+        predictor.set_image(image, window, named, options.zoom)
         boxes = [walk.box(z, direction) for walk in inside]
         predictions = predictor.predict_many(boxes, [walk.track.seed for walk in inside])
         for walk, prediction in zip(inside, predictions, strict=True):

@@ -15,10 +15,10 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 class Filler:
     """The box of the object is its mask until a click comes; then each click cuts away what it denies."""
 
-    def __init__(self, model=None, mirror=False):
+    def __init__(self, model=None, mirror=False, zoom=True):
         self.calls = []
 
-    def set_image(self, image):
+    def set_image(self, image, zoom=True):
         self.shape = image.shape[:2]
 
     def predict(self, box, points=None, point_labels=None, scribble=None):

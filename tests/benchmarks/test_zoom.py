@@ -1,4 +1,4 @@
-"""The zoom benchmark's crops, with a network that fills the box."""
+"""The benchmark of the second look, with a network that sees more in it."""
 
 import sys
 from pathlib import Path
@@ -6,15 +6,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from skimage.io import imsave
 
 
-class Filler:
-    def set_image(self, image):
-        self.shape = image.shape[:2]
+class Nearsighted:
+    """Fills the box, and leaves out what is dark in it only at the second look."""
 
-    def predict(self, box):
-        y, x = np.mgrid[: self.shape[0], : self.shape[1]]
-        return SimpleNamespace(mask=(y >= box[0]) & (x >= box[1]) & (y <= box[2]) & (x <= box[3]))
+    def __init__(self, model):
+        pass
+
+    def set_image(self, image, zoom):
+        self.image, self.zoom = image, zoom
+
+    def predict_many(self, boxes):
+        y, x = np.indices(self.image.shape)
+        inside = [(y >= y0) & (x >= x0) & (y <= y1) & (x <= x1) for y0, x0, y1, x1 in boxes]
+        return [SimpleNamespace(mask=mask & (self.image > 0) if self.zoom else mask) for mask in inside]
 
 
 @pytest.fixture
@@ -22,17 +29,25 @@ def zoom(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "benchmarks"), *sys.path])
     import zoom
 
+    monkeypatch.setattr(zoom, "Predictor", Nearsighted)
+    monkeypatch.setattr(zoom, "load_model", lambda path: None)
     return zoom
 
 
-@pytest.mark.parametrize("box", [(40, 50, 60, 65), (0, 0, 9, 9), (170, 240, 199, 259)])
-def test_a_crop_gives_its_mask_back_at_the_place_of_the_box(zoom, box):
-    filler = Filler()
-    mask = zoom.zoomed_mask(filler, np.zeros((200, 260)), box, 2.5)
-    assert max(filler.shape) < 100
-    rows, columns = np.nonzero(mask)
-    assert (rows.min(), columns.min(), rows.max(), columns.max()) == box
-
-
-def test_a_large_object_is_not_cropped(zoom):
-    assert zoom.zoomed_mask(Filler(), np.zeros((200, 260)), (10, 10, 150, 150), 2.5) is None
+def test_the_second_look_by_size(zoom, tmp_path, capsys):
+    labels = np.zeros((256, 256), np.uint8)
+    labels[20:60, 20:100] = 1
+    for number, column in enumerate((84, 105, 220)):
+        labels[100 : 106 + number, column : column + 14] = 2 + number
+    for kind in ("images", "labels"):
+        (tmp_path / "CT" / "one" / kind).mkdir(parents=True)
+        imsave(tmp_path / "CT" / "one" / kind / "a.png", labels, check_contrast=False)
+    zoom.main([str(tmp_path)])
+    _, _, small, large = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()
+    )
+    assert (small[1], large[1]) == ("3", "1")
+    assert float(small[2]) == pytest.approx(2 / 3, abs=0.01), "the two that are near each other share a tile"
+    assert float(large[2]) == 0
+    assert small[4] == "100.0 / 100.0"
+    assert float(small[3].split("/")[0]) < 100

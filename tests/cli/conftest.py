@@ -9,11 +9,11 @@ from napari_swin_litemedsam.predictor import Prediction
 class BoxFiller:
     """A predictor whose masks are the boxes themselves, to whole pixels."""
 
-    def __init__(self, model=None, backend="auto", cache_bytes=0, mirror=False):
+    def __init__(self, model=None, backend="auto", cache_bytes=0, mirror=False, zoom=True):
         self.images, self.windows = [], []
-        self.backend, self.mirror = backend, mirror
+        self.backend, self.mirror, self.zoom = backend, mirror, zoom
 
-    def set_image(self, image, window=None, key=None):
+    def set_image(self, image, window=None, key=None, zoom=None):
         self.images.append(image)
         self.windows.append(window)
 

@@ -43,7 +43,7 @@ class FakePredictor:
         self.allowed = Event()
         self.allowed.set()
 
-    def set_image(self, image, window=None, key=None):
+    def set_image(self, image, window=None, key=None, zoom=None):
         self.images.append((np.array(image), window, key))
 
     def predict(self, box, points=None, point_labels=None, scribble=None, seed=0):

@@ -130,7 +130,13 @@ def _do(job: Job, args: argparse.Namespace, predictor: Any) -> int:
         if scan.geometry is None:
             raise ValueError("--spacing-aware: the scan tells no spacing")
         spacing = scan.geometry.spacing
-    options = Options(every=args.every, spacing=spacing, one_part=not args.all_parts, filled=not args.keep_holes)
+    options = Options(
+        every=args.every,
+        spacing=spacing,
+        one_part=not args.all_parts,
+        filled=not args.keep_holes,
+        zoom=args.zoom is True,
+    )
     # challenge images are windowed already
     window = None if job.boxes is None else _window(scan)
     if args.window:

@@ -38,6 +38,12 @@ class CarryOptions(QWidget):
         explain(self.one_part, "Drop parts of a mask that do not touch the object on the slice before.")
         self.filled = QCheckBox("Fill holes")
         explain(self.filled, "Fill what the mask of a slice encloses.")
+        self.zoom = QCheckBox("Look at small objects more closely")
+        explain(
+            self.zoom,
+            "On each slice, objects smaller than a fifth of it are looked at again in the part around them. Takes "
+            "about twice the time.",
+        )
         self.by_spacing = QCheckBox("Margin as wide as slices are apart")
         explain(
             self.by_spacing,
@@ -50,12 +56,14 @@ class CarryOptions(QWidget):
                 row(QLabel("Model on every"), self.every, QLabel("slices")),
                 self.one_part,
                 self.filled,
+                self.zoom,
                 self.by_spacing,
             ),
         )
         self.every.setValue(Options.every)
         self.one_part.setChecked(Options.one_part)
         self.filled.setChecked(Options.filled)
+        self.zoom.setChecked(Options.zoom)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -83,5 +91,6 @@ class CarryOptions(QWidget):
             every=self.every.value(),
             one_part=self.one_part.isChecked(),
             filled=self.filled.isChecked(),
+            zoom=self.zoom.isChecked(),
             spacing=spacing if self.by_spacing.isChecked() else None,
         )

@@ -28,12 +28,15 @@ class ModelChoice:
         As torch names it.
     mirror : bool
         Whether the mean with the mirror image is taken.
+    zoom : bool
+        Whether small objects are looked at again, in the part of the image around them.
     """
 
     checkpoint: Path | None = None
     backend: str = "auto"
     device: str = "cpu"
     mirror: bool = False
+    zoom: bool = True
 
     @property
     def name(self) -> str:
@@ -50,7 +53,8 @@ def load_predictor(choice: ModelChoice = ModelChoice()) -> "Predictor":
     from ..backends.processor import threads
     from ..predictor import Predictor, load_model
 
-    predictor = Predictor(load_model(choice.checkpoint, choice.device), choice.backend, mirror=choice.mirror)
+    model = load_model(choice.checkpoint, choice.device)
+    predictor = Predictor(model, choice.backend, mirror=choice.mirror, zoom=choice.zoom)
     if predictor.backend.name == "torch":
         import torch
 

@@ -48,7 +48,15 @@ class ModelSection(QWidget):
         self.devices = _choices(devices(), "Where torch runs the network.")
         self.mirror = QCheckBox("Look at the mirror image, too")
         explain(self.mirror, "Better masks for twice the time.")
-        self.mirror.clicked.connect(lambda _: self.chosen.emit(self.choice))
+        self.zoom = QCheckBox("Look at small objects more closely")
+        explain(
+            self.zoom,
+            "Objects smaller than a fifth of the image are looked at again in the part around them: better masks, and "
+            "the first one takes twice the time. For volumes it is among the options below.",
+        )
+        self.zoom.setChecked(ModelChoice.zoom)
+        for switch in (self.mirror, self.zoom):
+            switch.clicked.connect(lambda _: self.chosen.emit(self.choice))
         self.facts = QLabel()
         self.facts.setWordWrap(True)
         # a scroll area asks for the height of one line, and cuts the others
@@ -58,7 +66,8 @@ class ModelSection(QWidget):
             box.activated.connect(lambda _: self.chosen.emit(self.choice))
         models = row(self.models, self.more)
         models.setStretch(1, 0)
-        self.setLayout(column(models, row(QLabel("Runs on"), self.backends, self.devices), self.mirror, self.facts))
+        runs_on = row(QLabel("Runs on"), self.backends, self.devices)
+        self.setLayout(column(models, runs_on, self.zoom, self.mirror, self.facts))
         self.show_facts("")
 
     @property
@@ -70,6 +79,7 @@ class ModelSection(QWidget):
             self.backends.currentText(),
             self.devices.currentText(),
             self.mirror.isChecked(),
+            self.zoom.isChecked(),
         )
 
     def show_choice(self, choice: ModelChoice) -> None:
@@ -80,6 +90,7 @@ class ModelSection(QWidget):
         self.backends.setCurrentText(choice.backend)
         self.devices.setCurrentText(choice.device)
         self.mirror.setChecked(choice.mirror)
+        self.zoom.setChecked(choice.zoom)
         for blocker in blockers:
             blocker.unblock()
 

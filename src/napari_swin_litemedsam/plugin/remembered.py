@@ -27,7 +27,8 @@ def recall(devices: Collection[str]) -> tuple[ModelChoice, str]:
     try:
         plain = json.loads(_path().read_text(encoding="utf-8"))
         checkpoint = Path(plain["checkpoint"]) if plain["checkpoint"] else None
-        backend, device, mirror = str(plain["backend"]), str(plain["device"]), bool(plain["mirror"])
+        backend, device = str(plain["backend"]), str(plain["device"])
+        mirror, zoom = bool(plain["mirror"]), bool(plain.get("zoom", DEFAULT.zoom))
     except (OSError, ValueError, KeyError, TypeError):
         return DEFAULT, ""
     missing = ""
@@ -40,6 +41,7 @@ def recall(devices: Collection[str]) -> tuple[ModelChoice, str]:
             backend if backend in NAMES else DEFAULT.backend,
             device if device in devices else DEFAULT.device,
             mirror,
+            zoom,
         ),
         missing,
     )

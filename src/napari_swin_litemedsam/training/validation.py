@@ -49,7 +49,8 @@ def boxed_objects(sample: Sample, most: int | None = None) -> Iterator[tuple[NDA
 
 def mean_dice(model: SwinLiteMedSAM, samples: Sequence[Sample], most: int = 8) -> float:
     """Mean DSC in per cent: over the objects of each source, then over sources."""
-    predictor = Predictor(model)
+    # how good the weights are shows in one look as well
+    predictor = Predictor(model, zoom=False)
     scores: dict[str, list[float]] = {}
     for sample in samples:
         found = list(boxed_objects(sample, most))
