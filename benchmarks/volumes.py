@@ -93,7 +93,7 @@ def published(volume, objects, predictor, _):
         for direction in (range(middle, last + 1), range(middle - 1, first, -1)):
             box = start
             for z in direction:
-                predictor.set_image(volume[z])
+                predictor.set_image(volume[z], zoom=False)
                 mask = predictor.predict(box).mask
                 yield number, z, mask
                 small = frame.mask_to_frame(mask)
@@ -174,6 +174,7 @@ def rows():
     yield "default, margin as wide as slices are apart", ours(Options(), spaced=True)
     for every in (2, 3):
         yield f"default, every {every} slices", ours(Options(every=every))
+    yield "default, small objects looked at twice", ours(Options(zoom=True))
     yield "default, a 2D box on one slice and open ranges", ours(Options(), opened)
     yield "default, the true boxes on the middle and both end slices", ours(Options(), thrice)
     yield "default, the true box on every slice", ours(Options(), told)

@@ -132,16 +132,17 @@ def test_options_reach_the_propagation(save, command, tmp_path, monkeypatch):
     path = save("a.mha", BOX, geometry=GEOMETRIES["anisotropic"])
     arguments = ["predict", path, "-o", tmp_path / "out.mha"]
     _, _, predictor, window, options, span, _ = options_of(command, monkeypatch, *arguments)
-    assert not predictor.mirror
+    assert (predictor.mirror, predictor.zoom, options.zoom) == (False, True, False)
     assert (options.every, options.spacing, span) == (1, None, None)
     assert (options.one_part, options.filled) == (True, True)
     assert VOLUME.min() <= window[0] < window[1] <= VOLUME.max()
-    more = ["--every", 2, "--spacing-aware", "--window", 100, 900, "--all-parts", "--keep-holes", "--mirror"]
+    more = ["--every", 2, "--spacing-aware", "--window", 100, 900, "--all-parts", "--keep-holes", "--mirror", "--zoom"]
     _, _, predictor, window, options, _, _ = options_of(command, monkeypatch, *arguments, *more)
     assert (options.every, options.spacing, window) == (2, (5, 0.7, 0.3), (100, 900))
     assert (options.one_part, options.filled) == (False, False)
     assert set(predictor.windows) == {(100, 900)}
-    assert predictor.mirror
+    assert (predictor.mirror, options.zoom) == (True, True)
+    assert not options_of(command, monkeypatch, *arguments, "--no-zoom")[2].zoom
     assert read_labels(tmp_path / "out.mha")[0].any(axis=(1, 2)).tolist() == [False, True, True, True, False]
 
 

@@ -119,7 +119,10 @@ def test_every_second_slice(widget, settle, predictor):
 def test_switches_reach_the_propagation(widget):
     widget.panel.carry.one_part.setChecked(False)
     widget.panel.carry.filled.setChecked(False)
+    assert not widget.panel.carry.options().zoom
+    widget.panel.carry.zoom.setChecked(True)
     options = widget.panel.carry.options()
+    assert options.zoom
     assert not options.one_part
     assert not options.filled
 

@@ -62,6 +62,15 @@ def test_the_mirror_image_is_asked_for_at_once(section, qtbot):
     assert not section.mirror.isChecked()
 
 
+def test_the_second_look_at_small_objects_can_be_switched_off(section, qtbot):
+    assert section.zoom.isChecked()
+    with qtbot.waitSignal(section.chosen) as signal:
+        section.zoom.click()
+    assert signal.args == [ModelChoice(zoom=False)]
+    section.show_choice(ModelChoice())
+    assert section.zoom.isChecked()
+
+
 def test_without_openvino_what_needs_it_cannot_be_chosen(qtbot, monkeypatch):
     monkeypatch.setattr("napari_swin_litemedsam.plugin.model_section.find_spec", lambda name: None)
     section = ModelSection()
