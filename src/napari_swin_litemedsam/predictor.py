@@ -68,6 +68,7 @@ class _FramePrompts:
     """One object's prompts in the network's frame; a scribble of None is no scribble.
 
     placed : for each point, whether someone put it there, rather than that it was drawn from the box.
+    stroke : the scribble in pixels of the image where someone drew it, which is finer than the frame.
     """
 
     box: NDArray[np.float64]
@@ -75,6 +76,7 @@ class _FramePrompts:
     labels: NDArray[np.int64]
     placed: NDArray[np.bool_]
     scribble: NDArray[np.bool_] | None
+    stroke: NDArray[np.bool_] | None = None
 
     def told(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Points and labels as the network gets them: those placed twice, or it heeds them too little."""
@@ -87,7 +89,8 @@ class _FramePrompts:
         box = frame.box_to_frame(whole.box_to_image(self.box) - np.tile(tile.origin, 2))
         scribble = self.scribble
         if scribble is not None:
-            scribble = frame.mask_to_frame(whole.mask_to_image(scribble)[tile.pixels])
+            stroke = whole.mask_to_image(scribble) if self.stroke is None else self.stroke
+            scribble = frame.mask_to_frame(stroke[tile.pixels])
         return _FramePrompts(box, points[seen], self.labels[seen], self.placed[seen], scribble)
 
 
@@ -350,6 +353,7 @@ class Predictor:
             if len(labels) != len(points):
                 raise ValueError(f"{len(points)} points have {len(labels)} labels")
         drawn: NDArray[np.bool_] | None
+        stroke = None
         if scribble is None:
             drawn = inference_scribble(area, box, seed)
         elif scribble is False:
@@ -360,9 +364,9 @@ class Predictor:
                 raise ValueError(
                     f"the scribble is {scribble.shape}, but the image is {frame.height}x{frame.width} pixels"
                 )
-            drawn = frame.mask_to_frame(scribble)
+            stroke, drawn = scribble != 0, frame.mask_to_frame(scribble)
         placed = (np.abs(points[:, None] - drawn_points).max(axis=2) > _SAME).all(axis=1) | (labels == 0)
-        return _FramePrompts(box, points, labels, placed, drawn)
+        return _FramePrompts(box, points, labels, placed, drawn, stroke)
 
     def _decode(self, prompts: list[_FramePrompts]) -> list[Prediction]:
         image = self._image
