@@ -97,6 +97,20 @@ def test_files_that_a_window_works_on_stay_and_leftover_locks_go(monkeypatch):
     assert not orphan_lock.exists()
 
 
+@pytest.mark.parametrize(("days", "offered"), [(1, False), (8, True)])
+def test_what_a_window_on_another_computer_left_is_offered_after_a_week(days, offered):
+    file = autosave.SessionFile(autosave.folder() / f"a-0{storage.SUFFIX}")
+    assert file.claim()
+    file.path.write_bytes(b"")
+    lock = Path(f"{file.path}.lock")
+    pid, program, _, *more = lock.read_text().split("\n")
+    file.release()
+    lock.write_text("\n".join([pid, program, "elsewhere", *more]))
+    os.utime(lock, (time.time() - days * 86400,) * 2)
+    assert (latest("a") is not None) == offered
+    assert autosave.SessionFile(file.path).claim() == offered
+
+
 def test_images_are_told_apart_by_their_pixels():
     assert key_of(Image(PIXELS, name="a")) == key_of(Image(PIXELS.copy(), name="a"))
     assert key_of(Image(PIXELS, name="a")) != key_of(Image(PIXELS + 1, name="a"))

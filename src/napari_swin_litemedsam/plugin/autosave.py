@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
-from qtpy.QtCore import QLockFile, QObject, QTimer, Signal
+from qtpy.QtCore import QLockFile, QObject, QSysInfo, QTimer, Signal
 
 from .folders import user_data
 from .images import pixels_of, spatial_shape
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PAUSE = 2000  # ms between a change and its file, so that a drag of the mouse is one file
 MOST_FILES, MOST_BYTES, MOST_DAYS = 20, 2**29, 60
 _LOCK = ".lock"
+_ELSEWHERE = 7 * 86_400_000  # ms after which a window on another computer, which cannot be asked, counts as gone
 _SAMPLE = 16  # pixels along each axis that tell images of one name and size apart
 
 
@@ -60,7 +61,16 @@ class SessionFile:
     def claim(self) -> bool:
         """Whether this is ours, now or already, rather than another window's, of this process or not."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return self._lock.isLocked() or self._lock.tryLock(0)
+        return self._lock.isLocked() or self._lock.tryLock(0) or self._inherit()
+
+    def _inherit(self) -> bool:
+        known, _, host, _ = self._lock.getLockInfo()
+        if not known or host == QSysInfo.machineHostName():
+            return False
+        self._lock.setStaleLockTime(_ELSEWHERE)
+        claimed = self._lock.tryLock(0)
+        self._lock.setStaleLockTime(0)
+        return claimed
 
     def release(self) -> None:
         """Leave it to whoever wants it."""
