@@ -71,7 +71,7 @@ def main(argv=None):
     models = {"ellipse": ellipses, "ours": model(args.checkpoint)}
     seen = [(maps, load_model(args.checkpoint).network)]
     if has_lite_medsam():
-        models["LiteMedSAM"] = model("litemedsam")
+        models["LiteMedSAM"] = model("litemedsam", zoom=False)
         seen.append((teacher_maps, load_model("litemedsam").network))
     scores, spread = defaultdict(list), defaultdict(list)
     for source, image, truths, _ in cases(args):
