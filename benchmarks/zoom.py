@@ -13,7 +13,7 @@ from napari_swin_litemedsam.predictor import Predictor, load_model
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE
 from napari_swin_litemedsam.zooming import tile_around
 
-SIZES = (0, 12, 24, 48, FRAME_SIZE + 1)
+SIZES = (0, 16, 32, 48, FRAME_SIZE + 1)
 
 
 def main(argv=None):

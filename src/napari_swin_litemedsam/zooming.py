@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .preprocessing import FRAME_SIZE
 
-_LARGEST = 96
-"""An object's longest side in a tile, in pixels of the frame; the smallest is about half of it."""
+# longest side of an object in pixels of the frame
+_SMALL = 48  # below, it is looked at again
+_ENOUGH = 32  # as large it is to be then; more would take more tiles for the objects of an image, and gains nothing
 _LEAST = 32  # pixels of the image; smaller tiles would show too little of what is around an object
 _NEARLY_ALL = 0.9
 
@@ -33,7 +34,7 @@ class Tile(NamedTuple):
 
 
 def tile_around(box: ArrayLike, shape: tuple[int, int]) -> Tile | None:
-    """The part of an image that shows a small object at twice its size, or four times, or eight and so on.
+    """The part of an image that shows a small object twice as large, or, if that is too little, four times and so on.
 
     Tiles of a size lie on a grid and overlap by half, so that objects near each other, and an object whose box is
     moved a little, share one, which is encoded once.
@@ -53,9 +54,10 @@ def tile_around(box: ArrayLike, shape: tuple[int, int]) -> Tile | None:
     """
     low, high = np.split(np.asarray(box, float), 2)
     whole = max(shape)
-    times = 2 ** np.floor(np.log2(_LARGEST / FRAME_SIZE * whole / max(*(high - low), 1)))
+    longest = max(*(high - low), 1) * FRAME_SIZE / whole
+    times = 2 ** max(1, np.ceil(np.log2(_ENOUGH / longest)))
     side = max(_LEAST, int(np.ceil(whole / times)))
-    if side > _NEARLY_ALL * whole:
+    if longest > _SMALL or side > _NEARLY_ALL * whole:
         return None
     step = side / 2
     start = step * np.rint(((low + high) / 2 - step) / step)

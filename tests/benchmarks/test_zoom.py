@@ -37,8 +37,8 @@ def zoom(monkeypatch):
 def test_the_second_look_by_size(zoom, tmp_path, capsys):
     labels = np.zeros((256, 256), np.uint8)
     labels[20:60, 20:100] = 1
-    for number, column in enumerate((84, 105, 220)):
-        labels[100 : 106 + number, column : column + 14] = 2 + number
+    for number, column in enumerate((40, 68, 220)):
+        labels[100 : 106 + number, column : column + 20] = 2 + number
     for kind in ("images", "labels"):
         (tmp_path / "CT" / "one" / kind).mkdir(parents=True)
         imsave(tmp_path / "CT" / "one" / kind / "a.png", labels, check_contrast=False)
