@@ -15,15 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from .backends import PADDING, Backend, Features, Model, make_backend
 from .backends.mirrored import MirroredBackend
 from .features import BUDGET, FeatureCache
+from .frame_prompts import FramePrompts, prompts_in_frame
 from .preprocessing import Frame, check_image
-from .prompts import inference_points, inference_scribble
 from .zooming import Tile, tile_around
 
 if TYPE_CHECKING:
     from .model import SwinLiteMedSAM
 
 _LOGIT_LIMIT = 60
-_SAME = 0.5  # pixels of the frame; nearer to a point drawn from the box, a point is that one
 T = TypeVar("T")
 _Answer = tuple[NDArray[np.float32], float]  # logits (H, W) and predicted IoU
 
@@ -61,37 +60,6 @@ class Prediction:
     point_labels: NDArray[np.int64]
     scribble: NDArray[np.bool_]
     box: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _FramePrompts:
-    """One object's prompts in the network's frame; a scribble of None is no scribble.
-
-    placed : for each point, whether someone put it there, rather than that it was drawn from the box.
-    stroke : the scribble in pixels of the image where someone drew it, which is finer than the frame.
-    """
-
-    box: NDArray[np.float64]
-    points: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    placed: NDArray[np.bool_]
-    scribble: NDArray[np.bool_] | None
-    stroke: NDArray[np.bool_] | None = None
-
-    def told(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Points and labels as the network gets them: those placed twice, or it heeds them too little."""
-        return np.vstack([self.points, self.points[self.placed]]), np.append(self.labels, self.labels[self.placed])
-
-    def within(self, tile: Tile, whole: Frame, frame: Frame) -> "_FramePrompts":
-        """The same prompts in the frame of a tile that the box lies in; points outside are left out."""
-        points = frame.to_frame(whole.to_image(self.points) - tile.origin)
-        seen = ((points > -0.5) & (points < np.array(frame.resized) - 0.5)).all(axis=1)
-        box = frame.box_to_frame(whole.box_to_image(self.box) - np.tile(tile.origin, 2))
-        scribble = self.scribble
-        if scribble is not None:
-            stroke = whole.mask_to_image(scribble) if self.stroke is None else self.stroke
-            scribble = frame.mask_to_frame(stroke[tile.pixels])
-        return _FramePrompts(box, points[seen], self.labels[seen], self.placed[seen], scribble)
 
 
 @dataclass(frozen=True)
@@ -334,41 +302,11 @@ class Predictor:
             raise RuntimeError("no image to predict on: call set_image first")
         return self._current
 
-    def _prompts(
-        self,
-        box: ArrayLike,
-        points: ArrayLike | None,
-        point_labels: ArrayLike | None,
-        scribble: ArrayLike | bool | None,
-        seed: int,
-    ) -> _FramePrompts:
-        frame, area = self._image.frame, self._image.area
-        box = frame.box_to_frame(clip_box(box, frame.height, frame.width))
-        drawn_points = inference_points(area, box, seed)
-        if points is None:
-            points, labels = drawn_points, np.ones(len(drawn_points), np.int64)
-        else:
-            points = frame.to_frame(np.asarray(points, float).reshape(-1, 2))
-            labels = np.array([1] * len(points) if point_labels is None else point_labels, np.int64).reshape(-1)
-            if len(labels) != len(points):
-                raise ValueError(f"{len(points)} points have {len(labels)} labels")
-        drawn: NDArray[np.bool_] | None
-        stroke = None
-        if scribble is None:
-            drawn = inference_scribble(area, box, seed)
-        elif scribble is False:
-            drawn = None
-        else:
-            scribble = np.asarray(scribble)
-            if scribble.shape != (frame.height, frame.width):
-                raise ValueError(
-                    f"the scribble is {scribble.shape}, but the image is {frame.height}x{frame.width} pixels"
-                )
-            stroke, drawn = scribble != 0, frame.mask_to_frame(scribble)
-        placed = (np.abs(points[:, None] - drawn_points).max(axis=2) > _SAME).all(axis=1) | (labels == 0)
-        return _FramePrompts(box, points, labels, placed, drawn, stroke)
+    def _prompts(self, box: ArrayLike, *prompts: Any) -> FramePrompts:
+        frame = self._image.frame
+        return prompts_in_frame(frame, self._image.area, clip_box(box, frame.height, frame.width), *prompts)
 
-    def _decode(self, prompts: list[_FramePrompts]) -> list[Prediction]:
+    def _decode(self, prompts: list[FramePrompts]) -> list[Prediction]:
         image = self._image
         answers = self._answers(image, prompts)
         if self._closer is not None:
@@ -379,7 +317,7 @@ class Predictor:
                     answers[i] = _mean(answers[i], answer, tile)
         return [_prediction(image.frame, *each) for each in zip(prompts, answers, strict=True)]
 
-    def _answers(self, image: _Encoded, prompts: list[_FramePrompts]) -> list[_Answer]:
+    def _answers(self, image: _Encoded, prompts: list[FramePrompts]) -> list[_Answer]:
         answers: dict[int, _Answer] = {}
         # an absent scribble is not an empty one, so the two kinds cannot share a batch
         for with_scribble in (False, True):
@@ -390,7 +328,7 @@ class Predictor:
                 answers.update(zip(chosen, zip(planes, iou.tolist(), strict=True), strict=True))
         return [answers[i] for i in range(len(prompts))]
 
-    def _run(self, features: Features, group: list[_FramePrompts]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _run(self, features: Features, group: list[FramePrompts]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         told = [prompt.told() for prompt in group]
         most = max(len(each) for _, each in told)
         points = np.zeros((len(group), most, 2), np.float32)
@@ -406,7 +344,7 @@ class Predictor:
         )
 
 
-def _tiles(frame: Frame, prompts: list[_FramePrompts]) -> dict[Tile, list[int]]:
+def _tiles(frame: Frame, prompts: list[FramePrompts]) -> dict[Tile, list[int]]:
     """The parts of an image that show small objects larger, and which of the prompts are in each."""
     tiles = defaultdict(list)
     for number, prompt in enumerate(prompts):
@@ -422,7 +360,7 @@ def _mean(whole: _Answer, part: _Answer, tile: Tile) -> _Answer:
     return logits, (whole[1] + part[1]) / 2
 
 
-def _prediction(frame: Frame, prompt: _FramePrompts, answer: _Answer) -> Prediction:
+def _prediction(frame: Frame, prompt: FramePrompts, answer: _Answer) -> Prediction:
     logits, iou = answer
     probability = 1 / (1 + np.exp(-np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)))
     scribble = np.zeros_like(logits, bool) if prompt.scribble is None else frame.mask_to_image(prompt.scribble)

@@ -41,8 +41,8 @@ class CarryOptions(QWidget):
         self.zoom = QCheckBox("Look at small objects more closely")
         explain(
             self.zoom,
-            "On each slice, objects smaller than a fifth of it are looked at again in the part around them. Takes "
-            "about twice the time.",
+            "On each slice, objects smaller than a fifth of it are looked at again in the part around them. Takes the "
+            "longer, the more of them are far from each other.",
         )
         self.by_spacing = QCheckBox("Margin as wide as slices are apart")
         explain(

@@ -1,0 +1,94 @@
+"""What the network is told of an object: its prompts in the frame of an image, and in that of a part of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .preprocessing import Frame
+from .prompts import inference_points, inference_scribble
+from .zooming import Tile
+
+_SAME = 0.5  # pixels of the frame; nearer to a point drawn from the box, a point is that one
+
+
+@dataclass(frozen=True)
+class FramePrompts:
+    """One object's prompts in the network's frame; a scribble of None is no scribble.
+
+    placed : for each point, whether someone put it there, rather than that it was drawn from the box.
+    stroke : the scribble in pixels of the image where someone drew it, which is finer than the frame.
+    """
+
+    box: NDArray[np.float64]
+    points: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    placed: NDArray[np.bool_]
+    scribble: NDArray[np.bool_] | None
+    stroke: NDArray[np.bool_] | None = None
+
+    def told(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Points and labels as the network gets them: those placed twice, or it heeds them too little."""
+        return np.vstack([self.points, self.points[self.placed]]), np.append(self.labels, self.labels[self.placed])
+
+    def within(self, tile: Tile, whole: Frame, frame: Frame) -> "FramePrompts":
+        """The same prompts in the frame of a tile that the box lies in; points outside are left out."""
+        points = frame.to_frame(whole.to_image(self.points) - tile.origin)
+        seen = ((points > -0.5) & (points < np.array(frame.resized) - 0.5)).all(axis=1)
+        box = frame.box_to_frame(whole.box_to_image(self.box) - np.tile(tile.origin, 2))
+        scribble = self.scribble
+        if scribble is not None:
+            stroke = whole.mask_to_image(scribble) if self.stroke is None else self.stroke
+            scribble = frame.mask_to_frame(stroke[tile.pixels])
+        return FramePrompts(box, points[seen], self.labels[seen], self.placed[seen], scribble)
+
+
+def prompts_in_frame(
+    frame: Frame,
+    area: NDArray[np.bool_],
+    box: NDArray[np.float64],
+    points: ArrayLike | None,
+    point_labels: ArrayLike | None,
+    scribble: ArrayLike | bool | None,
+    seed: int,
+) -> FramePrompts:
+    """Move what `Predictor.predict` was given to the frame, and draw what it was not given.
+
+    Parameters
+    ----------
+    frame : Frame
+        Of the image.
+    area : array of bool
+        ``(size, size)``, where the image is not black.
+    box : array
+        (y0, x0, y1, x1) in pixels of the image, inside it.
+    points, point_labels, scribble, seed
+        As `Predictor.predict` takes them.
+
+    Raises
+    ------
+    ValueError
+        If points and labels are not as many, or the scribble is not of the image's size.
+    """
+    box = frame.box_to_frame(box)
+    drawn_points = inference_points(area, box, seed)
+    if points is None:
+        points, labels = drawn_points, np.ones(len(drawn_points), np.int64)
+    else:
+        points = frame.to_frame(np.asarray(points, float).reshape(-1, 2))
+        labels = np.array([1] * len(points) if point_labels is None else point_labels, np.int64).reshape(-1)
+        if len(labels) != len(points):
+            raise ValueError(f"{len(points)} points have {len(labels)} labels")
+    drawn: NDArray[np.bool_] | None
+    stroke = None
+    if scribble is None:
+        drawn = inference_scribble(area, box, seed)
+    elif scribble is False:
+        drawn = None
+    else:
+        scribble = np.asarray(scribble)
+        if scribble.shape != (frame.height, frame.width):
+            raise ValueError(f"the scribble is {scribble.shape}, but the image is {frame.height}x{frame.width} pixels")
+        stroke, drawn = scribble != 0, frame.mask_to_frame(scribble)
+    placed = (np.abs(points[:, None] - drawn_points).max(axis=2) > _SAME).all(axis=1) | (labels == 0)
+    return FramePrompts(box, points, labels, placed, drawn, stroke)
