@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ..model import PointLabel
+from ..postprocessing import connected_to
 from ..preprocessing import FRAME_SIZE
 from ..prompts import bounding_box, inference_points, inference_scribble, jitter_box, training_points, training_scribble
 from .augment import random_view
@@ -18,19 +19,27 @@ from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, Sample, objects
 POINTS = 6
 # how often a prompt is corrected by 0, 1, 2 or 3 clicks before its mask counts
 ROUNDS = (0.5, 0.2, 0.15, 0.15)
-# boxes carried from another slice, or drawn in haste, are loose: how many, and by how much of the longer side at most
-LOOSE = 0.25
-LOOSENESS = 0.4
-# views of volumes that show a slice beyond an object's end, and how many slices beyond at most
-GONE = 0.4
-BEYOND = 3
+# boxes drawn in haste: how many, by how much of the longer side they are too large at most, how many of their sides
+# cut the object, and by how much of its own length at most
+HASTY = 0.3
+EXCESS = 0.4
+CUTTING = 1 / 3
+CUT = 0.15
+# views of volumes with boxes carried from another slice, and how many of those come from an object's end
+CARRIED = 0.8
+FROM_END = 0.4
+# how far they were carried
+SLICES = (1, 1, 2, 3)
+# and how much larger than the object on that slice they are, in pixels of the 256 frame
+MARGINS = (2, 8)
 
 
 @dataclass
 class Batch:
     """B images with P prompts each, N = B * P prompts ordered by image.
 
-    image : ``(B, 3, S, S)``; truth : ``(N, S, S)``, empty where the slice lies beyond the object's end;
+    image : ``(B, 3, S, S)``; truth : ``(N, S, S)``, empty where the slice lies beyond the object's end, and not all in
+    the box where that is carried or hasty;
     points : ``(N, 6, 2)`` (x, y); labels : ``(N, 6)``; boxes : ``(N, 4)`` x_min, y_min, x_max, y_max;
     scribbles : ``(N, 1, S, S)``, used for odd prompts only; rounds : ``(2,)``, corrective clicks that the even and the
     odd prompts get first.
@@ -66,12 +75,24 @@ def source_weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 
 def _drawn_box(mask: NDArray, size: int, rng: np.random.Generator) -> NDArray:
-    """A box as a user draws it, and sometimes a much larger one."""
+    """A box as a user draws it, sometimes in haste."""
     box = bounding_box(mask)
     most = BOX_JITTER * size / FRAME_SIZE
-    if rng.random() < LOOSE:
-        most = max(most, LOOSENESS * max(box[2:] - box[:2]))
-    return jitter_box(box, rng, size, most)
+    if rng.random() >= HASTY:
+        return jitter_box(box, rng, size, most)
+    sides = box[2:] - box[:2]
+    reach = np.where(rng.random(4) < CUTTING, -CUT * np.tile(sides, 2), max(most, EXCESS * max(sides)))
+    return _grown(box, rng.random(4) * reach, size)
+
+
+def _grown(box: NDArray, by: ArrayLike, size: int) -> NDArray:
+    """A box with its sides moved outwards, inside the frame."""
+    return np.clip(box + by * np.array([-1, -1, 1, 1]), 0, size - 1)
+
+
+def _carried_box(mask: NDArray, size: int, rng: np.random.Generator) -> NDArray:
+    """The box that a mask of another slice gives."""
+    return _grown(bounding_box(mask), rng.uniform(*MARGINS) * size / FRAME_SIZE, size)
 
 
 def _click_points(
@@ -112,38 +133,48 @@ def draw_view(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDAr
     while True:
         z = rng.choice(sample.slices)
         image, labels = random_view(sample.image[z], sample.labels[z], size, rng)
-        if found := _found(sample, labels, size, rng):
+        groups: Sequence[Sequence[int]] = sample.pair.groups
+        if not groups:
+            ids = np.unique(labels)
+            # crowded images hold far more objects than there are prompts
+            groups = [[i] for i in rng.permutation(ids[ids > 0])[:12]]
+        if groups and (found := _objects(labels, groups, size)):
             return image, found
 
 
-def draw_view_beyond(
+def draw_carried_view(
     sample: Sample, size: int, rng: np.random.Generator
-) -> tuple[NDArray, list[NDArray[np.bool_]]] | None:
-    """A view of a slice that an object no longer reaches, with the masks it had on its last; None if there is none."""
+) -> tuple[NDArray, list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]] | None:
+    """A view of a volume's slice for boxes from a slice nearby.
+
+    Returns
+    -------
+    view, pairs of masks or None
+        For each part of an object, what it is on the slice nearby, and what is left of it on this one, often nothing;
+        None if there is no slice there.
+    """
     shown = sample.labels[rng.choice(sample.slices)]
     ids = [rng.choice(shown[shown > 0])]
     ids = next((list(group) for group in sample.pair.groups if ids[0] in group), ids)
     volume = np.isin(sample.labels, ids)
     slices = np.flatnonzero(volume.any(axis=(1, 2)))
     upwards = rng.random() < 0.5
-    end = slices[-1] if upwards else slices[0]
-    beyond = min(BEYOND, len(volume) - 1 - end if upwards else end)
-    if not beyond:
+    before = slices[-1 if upwards else 0] if rng.random() < FROM_END else rng.choice(slices)
+    z = before + (1 if upwards else -1) * rng.choice(SLICES)
+    if not 0 <= z < len(volume):
         return None
-    z = end + (1 if upwards else -1) * rng.integers(1, beyond + 1)
-    image, labels = random_view(sample.image[z], sample.labels[end] * volume[end], size, rng)
-    found = _found(sample, labels, size, rng)
-    return (image, found) if found else None
+    # both masks have to be turned and cut as one
+    image, both = random_view(sample.image[z], volume[before] + 2 * volume[z].astype(np.uint8), size, rng)
+    parts = _objects(both & 1, [[1]], size)
+    return (image, [(part, _continued(both >= 2, part)) for part in parts]) if parts else None
 
 
-def _found(sample: Sample, labels: NDArray, size: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
-    groups: Sequence[Sequence[int]] = sample.pair.groups
-    if not groups:
-        ids = np.unique(labels)
-        # crowded images hold far more objects than there are prompts
-        groups = [[i] for i in rng.permutation(ids[ids > 0])[:12]]
-    if not groups:
-        return []
+def _continued(mask: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What of a mask continues a part that it had on another slice."""
+    return connected_to(mask, before) if (mask & before).any() else np.zeros_like(mask)
+
+
+def _objects(labels: NDArray, groups: Sequence[Sequence[int]], size: int) -> list[NDArray[np.bool_]]:
     return [m for m in objects(labels, groups, SEPARATE_AT * size / FRAME_SIZE) if m.sum() >= MIN_AREA]
 
 
@@ -162,18 +193,23 @@ def draw_batch(
     views, truths, points, labels, boxes, scribbles = [], [], [], [], [], []
     for index in rng.choice(len(samples), size=images, p=weights):
         sample = samples[index]
-        beyond = len(sample.image) > 1 and rng.random() < GONE
-        gone = draw_view_beyond(sample, size, rng) if beyond else None
-        image, found = gone or draw_view(sample, size, rng)
+        carried = draw_carried_view(sample, size, rng) if len(sample.image) > 1 and rng.random() < CARRIED else None
+        if carried:
+            image, pairs = carried
+        else:
+            image, found = draw_view(sample, size, rng)
+            pairs = [(mask, mask) for mask in found]
         views.append(image)
         image_area = image.max(axis=0) > 0
-        for number in rng.permutation(np.arange(prompts) % len(found)):
-            mask = found[number]
-            box = _drawn_box(mask, size, rng)
+        for number in rng.permutation(np.arange(prompts) % len(pairs)):
+            before, truth = pairs[number]
+            box = _carried_box(before, size, rng) if carried else _drawn_box(before, size, rng)
+            # where the object has ended, the prompts are as if it had not
+            mask = truth if truth.any() else before
             some, some_labels = _click_points(mask, image_area, box, rng)
             padded = np.zeros((POINTS, 2))
             padded[: len(some)] = some[:, ::-1]
-            truths.append(np.zeros_like(mask) if gone else mask)
+            truths.append(truth)
             points.append(padded)
             labels.append(np.append(some_labels, np.full(POINTS - len(some), int(PointLabel.PADDING))))
             boxes.append(box[[1, 0, 3, 2]])
