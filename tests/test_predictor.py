@@ -1,3 +1,4 @@
+import weakref
 from threading import Thread
 
 import numpy as np
@@ -148,11 +149,13 @@ class Recorder:
 
     def __init__(self):
         self.encoded = []
+        self.features = []
         self.decoded = []
 
     def encode(self, pixels):
         self.encoded.append(pixels)
-        return [np.zeros(1000, np.float16)]
+        self.features.append(np.zeros(1000, np.float16))
+        return [self.features[-1]]
 
     def decode(self, features, points, labels, boxes, scribbles):
         self.decoded.append(len(boxes))
@@ -192,6 +195,21 @@ def test_a_known_image_is_not_encoded_again(image):
     predictor.set_image(image)
     predictor.set_image(image)
     assert len(recorder.encoded) == 5
+
+
+def test_parts_of_an_image_without_a_name_are_kept_until_the_next(image):
+    recorder = Recorder()
+    predictor = Predictor(None, recorder)
+    predictor.set_image(image)
+    small = (20, 30, 35, 45)
+    predictor.predict(small)
+    predictor.predict(small)
+    assert len(recorder.encoded) == 2
+    kept = [weakref.ref(features) for features in recorder.features]
+    recorder.features.clear()
+    assert all(reference() is not None for reference in kept)
+    predictor.set_image(image)
+    assert all(reference() is None for reference in kept)
 
 
 def test_what_was_fetched_ahead_is_not_encoded_again(image):

@@ -184,27 +184,33 @@ class Predictor:
         zoom : bool, optional
             Whether to look at small objects again; None does as the predictor was made to.
         """
-        self._current = self._encoded(image, window, key)
-        name = object() if key is None else key
+        # what belongs to an image without a name is asked for only as long as it is set
+        cache = FeatureCache[_Encoded](self._cache.budget) if key is None else self._cache
+        self._current = self._encoded(cache, image, window, key)
         zoom = self._zoom if zoom is None else zoom
-        self._closer = (lambda tile: self._encoded(image, window, (name, tile), tile)) if zoom else None
+        self._closer = (lambda tile: self._encoded(cache, image, window, (key, tile), tile)) if zoom else None
 
     def prefetch(self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable) -> None:
         """Encode an image for a later `set_image` with the same window and key.
 
         May run in another thread than everything else; predictions go on for the image that was set.
         """
-        self._encoded(image, window, key)
+        self._encoded(self._cache, image, window, key)
 
     def is_encoded(self, window: tuple[float, float] | None, key: Hashable) -> bool:
         """Whether `set_image` with this window and key would find the features in the cache."""
         return (key, window) in self._cache
 
     def _encoded(
-        self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable | None, tile: Tile | None = None
+        self,
+        cache: "FeatureCache[_Encoded]",
+        image: ArrayLike,
+        window: tuple[float, float] | None,
+        key: Hashable,
+        tile: Tile | None = None,
     ) -> _Encoded:
         name = (key, window)
-        found = None if key is None else self._cache.get(name)
+        found = cache.get(name)
         if found is not None:
             return found
         image = check_image(image)
@@ -214,13 +220,12 @@ class Predictor:
         pixels = frame.input(image, window)
         with self._encoding:
             # another thread may have encoded the same image meanwhile
-            found = None if key is None else self._cache.get(name)
+            found = cache.get(name)
             if found is not None:
                 return found
             backend = self.backend
             encoded = _Encoded(frame, self._timed("encode", lambda: backend.encode(pixels)), pixels.max(axis=0) > 0)
-            if key is not None:
-                self._cache.put(name, encoded, encoded.nbytes)
+            cache.put(name, encoded, encoded.nbytes)
         return encoded
 
     def _timed(self, half: str, action: Callable[[], T], count: int = 1) -> T:

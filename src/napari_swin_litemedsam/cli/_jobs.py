@@ -86,10 +86,8 @@ def find_jobs(inputs: Sequence[Path], output: Path, boxes: Path | None = None) -
     # the mistyped name of a file would otherwise become a folder
     mistyped = len(inputs) == 1 and inputs[0].is_file() and suffix_of(output)
     if not to_file and not output.is_dir() and (output.exists() or mistyped):
-        raise ValueError(
-            f"{output}: labels are written to files that end in {', '.join(LABEL_SUFFIXES)}; "
-            "if a folder is meant, make it first"
-        )
+        kind = "this is another file" if output.exists() else "if a folder is meant, make it first"
+        raise ValueError(f"{output}: labels are written to files that end in {', '.join(LABEL_SUFFIXES)}; {kind}")
     jobs = []
     for path in paths:
         own = None

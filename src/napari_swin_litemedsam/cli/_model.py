@@ -31,15 +31,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mirror", action="store_true", help="see every image in a mirror, too: better masks for twice the time"
     )
-    parser.add_argument(
-        "--zoom",
-        action=argparse.BooleanOptionalAction,
-        help="look at small objects again in the part of the image around them; by default on images, not in volumes",
-    )
     parser.add_argument("--device", default="cpu", help="cpu or, for torch, cuda or mps (default: cpu)")
 
 
-def load_predictor(args: argparse.Namespace) -> "Predictor":
+def load_predictor(args: argparse.Namespace, zoom: bool = True) -> "Predictor":
     """Load the weights onto the device.
 
     Raises
@@ -51,7 +46,7 @@ def load_predictor(args: argparse.Namespace) -> "Predictor":
 
     try:
         model = load_model(args.checkpoint, device=args.device)
-        predictor = Predictor(model, args.backend, CACHE_BYTES, args.mirror, args.zoom is not False)
+        predictor = Predictor(model, args.backend, CACHE_BYTES, args.mirror, zoom)
         _ = predictor.backend
         return predictor
     except (RuntimeError, AssertionError) as error:

@@ -71,6 +71,11 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     )
     parser.add_argument("--keep-holes", action="store_true", help="leave holes in masks as they are")
     add_model_options(parser)
+    parser.add_argument(
+        "--zoom",
+        action=argparse.BooleanOptionalAction,
+        help="look at small objects again in the part of the image around them; by default on images, not in volumes",
+    )
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="also write PNG pictures with contours there")
     parser.add_argument(
         "--times", action="store_true", help="also write the seconds of each case into times.csv beside the labels"
@@ -86,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         # damaged ones are told before anything is calculated
         for folder in {job.target.parent for job in jobs}:
             read_times(folder)
-    predictor = load_predictor(args)
+    predictor = load_predictor(args, args.zoom is not False)
     failed = done = 0
     for job in jobs:
         start = time.perf_counter()
