@@ -90,6 +90,8 @@ def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu")
     ------
     CheckpointError
         If the file is not a checkpoint of this network.
+    ValueError
+        If LiteMedSAM is asked for and not installed.
     """
     return Model(checkpoint, device)
 
