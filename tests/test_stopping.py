@@ -43,5 +43,22 @@ def test_a_box_with_next_to_nothing_in_it_is_outside(fill, window, outside):
     assert RULES.outside(np.stack([image] * 3, axis=-1), np.array([20, 20, 39, 39]), window) == outside
 
 
+@pytest.mark.parametrize("pixel", [np.nan, np.inf, -np.inf])
+def test_pixels_without_a_number_end_nothing(pixel):
+    image = np.full((64, 64), 100, np.float32)
+    image[0, :5] = 0, 0, 0, 0, pixel
+    assert not RULES.outside(image, np.array([20, 20, 39, 39]), None)
+    assert not RULES.outside(np.stack([image] * 3, axis=-1), np.array([20, 20, 39, 39]), None)
+    assert RULES.outside(np.where(image == 100, 0, image), np.array([20, 20, 39, 39]), None)
+
+
+def test_slices_that_use_the_whole_range_of_their_type():
+    image = np.full((64, 64), -32768, np.int16)
+    image[:5] = 32767
+    assert RULES.outside(image, np.array([20, 20, 39, 39]), None)
+    assert RULES.outside(image > 0, np.array([20, 20, 39, 39]), None)
+    assert not RULES.outside(image > 0, np.array([0, 0, 9, 9]), None)
+
+
 def test_an_even_slice_is_outside():
     assert RULES.outside(np.full((9, 9), 7), np.array([2, 2, 5, 5]), None)

@@ -75,7 +75,12 @@ class StopRules:
     def outside(self, image: NDArray, box: NDArray, window: tuple[float, float] | None) -> bool:
         """Say whether a slice, ``(H, W)`` or ``(H, W, C)``, shows next to nothing in a box (y0, x0, y1, x1)."""
         pixels = image if image.ndim == 2 else image.max(axis=2)
-        low, high = (pixels.min(), pixels.max()) if window is None else window
+        if window is None:
+            numbers = pixels[np.isfinite(pixels)]
+            # as floats, since the span of a type does not fit into it
+            low, high = (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 0.0)
+        else:
+            low, high = window
         y0, x0, y1, x1 = np.rint(np.clip(box, 0, None)).astype(int)
         inside = pixels[y0 : y1 + 1, x0 : x1 + 1]
         # a little above black is the noise of the air around the patient

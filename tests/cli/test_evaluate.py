@@ -1,5 +1,6 @@
 import csv
 
+import nibabel
 import numpy as np
 import pytest
 from skimage.io import imsave
@@ -116,6 +117,103 @@ def test_single_files(command, folders, labels):
     code, out, _ = command("evaluate", pred / "other.npz", truth / "OCT_a.npz")
     assert code == 0
     assert table(out) == {"OCT": [1, 2, 1, 1]}
+
+
+def test_endings_may_be_in_capitals(command, folders, labels):
+    pred, truth = folders
+    for folder, name in ((truth, "CT_1.PNG"), (pred, "CT_1.Png")):
+        imsave(folder / "x.png", labels, check_contrast=False)
+        (folder / "x.png").rename(folder / name)
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, err) == (0, [])
+    assert table(out) == {"CT": [1, 2, 1, 1]}
+
+
+def test_folders_may_be_named_like_labels(command, folders, labels):
+    for folder in folders:
+        (folder / "CT.nii").mkdir()
+        np.savez(folder / "CT.nii" / "a.npz", gts=labels, segs=labels)
+    code, out, err = command("evaluate", *folders)
+    assert (code, err) == (0, [])
+    assert table(out) == {"CT": [1, 2, 1, 1]}
+
+
+def test_one_file_is_no_prediction_of_several_cases(command, folders, labels):
+    pred, truth = folders
+    for name in ("a", "b"):
+        np.savez(truth / f"{name}.npz", gts=labels)
+        np.savez(pred / f"{name}.npz", segs=labels)
+    for arguments in ([pred / "a.npz", truth], [pred, truth, "--against", pred / "b.npz"]):
+        code, out, err = command("evaluate", *arguments)
+        assert (code, out, len(err)) == (2, [], 1)
+        assert "npz: cannot be the prediction of two cases, a and b" in err[0]
+
+
+def test_cases_that_share_a_name_need_predictions_of_their_own(command, folders, labels):
+    pred, truth = folders
+    for part, ids in (("CT", labels), ("MR", labels[::-1])):
+        (truth / part).mkdir()
+        np.savez(truth / part / "1.npz", gts=ids)
+    np.savez(pred / "1.npz", segs=labels)
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "1.npz: cannot be the prediction of two cases, CT/1 and MR/1" in err[0]
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".mha"])
+def test_a_prediction_at_another_place_counts_as_zero(command, folders, labels, suffix):
+    pred, truth = folders
+    volume = np.stack([labels] * 4)
+    at = Geometry.make((5, 1, 3), (7, 8, 9))
+    elsewhere = {
+        # the same pixels at the same places, stored from the other end
+        "flipped": Geometry.make((5, 1, 3), at.to_world([0, 29, 0]), np.diag([1, -1, 1])),
+        "moved": Geometry.make((5, 1, 3), (7, 8, 19)),
+        "stretched": Geometry.make((5, 1, 4), (7, 8, 9)),
+    }
+    for name, geometry in {"same": at, **elsewhere}.items():
+        write_labels(truth / f"CT_{name}{suffix}", volume, at)
+        write_labels(pred / f"CT_{name}{suffix}", volume, geometry)
+    code, out, err = command("evaluate", pred, truth)
+    assert code == 1
+    assert table(out) == {"CT": [4, 8, 0.25, 0.25]}
+    assert len(err) == 3
+    for line, name in zip(err, sorted(elsewhere), strict=True):
+        assert f"CT_{name}{suffix}: lies elsewhere in space than the truth" in line
+
+
+def test_a_prediction_without_a_place_is_compared_pixel_by_pixel(command, folders, labels):
+    pred, truth = folders
+    volume = np.stack([labels] * 4)
+    for name in ("CT_1.nii.gz", "CT_2.mha"):
+        write_labels(truth / name, volume, Geometry.make((5, 1, 3), (7, 8, 9), np.diag([1, -1, 1])))
+        write_labels(pred / name, volume)
+    # what many write for an array
+    nibabel.save(nibabel.Nifti1Image(volume.T, np.eye(4)), pred / "CT_1.nii.gz")
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, err) == (0, [])
+    assert table(out) == {"CT": [2, 4, 1, 1]}
+
+
+def test_reports_replace_no_labels(command, folders, labels):
+    pred, truth = (folder / "a.npz" for folder in folders)
+    np.savez(truth, gts=labels)
+    np.savez(pred, segs=labels)
+    before = pred.read_bytes()
+    for option, path in (("-o", pred), ("--html", truth), ("-o", folders[0])):
+        code, out, err = command("evaluate", pred, truth, option, path)
+        assert (code, out, len(err)) == (2, [], 1)
+        assert option[-4:] in err[0]
+    assert pred.read_bytes() == before
+
+
+def test_why_the_only_truth_cannot_be_read_is_told(command, folders, labels):
+    pred, truth = (folder / "a.npz" for folder in folders)
+    np.savez(pred, segs=labels)
+    truth.write_bytes(b"nothing of the kind")
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "a.npz: not a whole npz file" in err[0]
 
 
 @pytest.mark.parametrize("option", [["--tolerance", "-1"], ["--tolerance", "nan"], ["--tolerance", "wide"]])

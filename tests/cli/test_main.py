@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -34,6 +35,16 @@ def test_an_interrupt_is_no_traceback(command, monkeypatch, tmp_path):
 
     monkeypatch.setattr(cli.evaluate, "run", interrupt)
     assert command("evaluate", tmp_path, tmp_path) == (130, [], ["swin-litemedsam: interrupted"])
+
+
+def test_names_that_the_terminal_cannot_write_stop_nothing(monkeypatch, tmp_path):
+    # Windows redirects into a file of its own code page
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setattr(cli.evaluate, "run", lambda _: print("größe 肝臓: 1 object") or 0)
+    assert cli.main(["evaluate", str(tmp_path), str(tmp_path)]) == 0
+    terminal.flush()
+    assert terminal.buffer.getvalue().decode("cp1252").startswith("größe \\u809d")
 
 
 def test_console_script_is_installed():

@@ -9,7 +9,15 @@ from PIL import Image
 
 from napari_swin_litemedsam.cli import _segment, predict
 from napari_swin_litemedsam.io import read_labels, read_segments
-from scan_files import GEOMETRIES, VOLUME, assert_nothing_left, assert_same_place, itk_image, save_series
+from scan_files import (
+    GEOMETRIES,
+    VOLUME,
+    assert_nothing_left,
+    assert_same_place,
+    dicom_image,
+    itk_image,
+    save_series,
+)
 
 BOX = {"name": "liver", "label": 4, "colour": "#102030", "box": [1, 2, 3, 3, 4, 5]}
 
@@ -103,6 +111,75 @@ def test_boxes_on_slices_with_one_label_are_one_object(save, command, tmp_path):
     assert not labels[3:].any()
 
 
+def test_two_boxes_of_one_object_on_a_slice_are_told(save, command, tmp_path):
+    # one of them would be lost
+    path = save("a.mha", {"box": [0, 0, 2, 2], "slice": 1}, {"box": [3, 3, 5, 5], "slice": 1, "label": 1})
+    code, _, err = command("predict", path, "-o", tmp_path / "out.mha")
+    assert code == 1
+    assert "box 2: label 1 has another box on slice 1" in err[0]
+    assert not (tmp_path / "out.mha").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("out.png", "a PNG holds no volume"), ("out.dcm", "only labels of a DICOM")]
+)
+def test_a_format_that_cannot_hold_the_labels_is_told_before_anything_is_calculated(
+    save, command, tmp_path, monkeypatch, name, message
+):
+    monkeypatch.setattr(predict, "segment", lambda *_: pytest.fail("went on to segment"))
+    code, _, err = command("predict", save("a.mha", BOX), "-o", tmp_path / name)
+    assert code == 1
+    assert message in err[0]
+
+
+def test_no_slice_of_a_series_is_replaced_by_labels(command, tmp_path):
+    pytest.importorskip("highdicom")
+    (tmp_path / "scan").mkdir()
+    save_series(tmp_path / "scan", name="slice.")
+    (tmp_path / "scan.boxes.json").write_text(json.dumps([BOX]))
+    one = next(iter((tmp_path / "scan").iterdir())).rename(tmp_path / "scan" / "one.dcm")
+    before = one.read_bytes()
+    code, _, err = command("predict", tmp_path / "scan", "-o", one)
+    assert code == 1
+    assert "would replace" in err[0]
+    assert one.read_bytes() == before
+
+
+def test_dicom_files_are_often_named_by_numbers(command, tmp_path):
+    dicom_image(VOLUME[0]).save_as(tmp_path / "1.2.840.5", enforce_file_format=True)
+    (tmp_path / "mine.json").write_text(json.dumps([{"box": [0, 2, 3, 0, 4, 5]}]))
+    code, _, err = command("predict", tmp_path / "1.2.840.5", "--boxes", tmp_path / "mine.json", "-o", tmp_path / "out")
+    assert (code, err) == (0, [])
+    assert_nothing_left(tmp_path / "out", "1.2.840.5.nii.gz", "1.2.840.5.nii.gz.segments.json")
+
+
+def test_the_folder_that_one_is_in_has_a_name(command, tmp_path, monkeypatch):
+    (tmp_path / "scan").mkdir()
+    save_series(tmp_path / "scan")
+    (tmp_path / "scan.boxes.json").write_text(json.dumps([BOX]))
+    monkeypatch.chdir(tmp_path / "scan")
+    code, said, err = command("predict", ".", "-o", tmp_path / "out", "--overlay", tmp_path / "png")
+    assert (code, err) == (0, [])
+    assert said[0].startswith("scan: 1 object")
+    assert_nothing_left(tmp_path / "png", "scan.png")
+
+
+def test_overlays_replace_neither_inputs_nor_labels_nor_each_other(command, tmp_path):
+    for name in ("a.png", "b.jpg", "b.tif"):
+        Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / name)
+    for name in "ab":
+        (tmp_path / f"{name}.boxes.json").write_text(json.dumps([{"box": [1, 2, 5, 6]}]))
+    before = (tmp_path / "a.png").read_bytes()
+    for names, folder in ((["a.png"], tmp_path), (["a.png"], tmp_path / "out"), (["b.jpg", "b.tif"], tmp_path / "png")):
+        code, said, err = command(
+            "predict", *(tmp_path / n for n in names), "-o", tmp_path / "out", "--overlay", folder
+        )
+        assert (code, said, len(err)) == (2, [], 1)
+        assert "overlay" in err[0]
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
 def test_a_range_cuts_boxes(save, command, tmp_path):
     path = save("a.mha", BOX)
     code, _, _ = command("predict", path, "-o", tmp_path / "out.mha", "--range", 2, 4)
@@ -189,6 +266,22 @@ def test_a_scan_that_fails_does_not_stop_the_rest(save, command, tmp_path):
     assert "b.mha: has no boxes; they are looked for in" in err[1]
     assert "d.mha: not a MetaImage file" in err[2]
     assert err[3] == "3 of 4 cases failed"
+
+
+def test_a_scan_too_large_for_the_memory_does_not_stop_the_rest(save, command, tmp_path, monkeypatch):
+    paths = [save(f"{name}.mha", BOX) for name in "ab"]
+    real, calls = predict.segment, []
+
+    def exhausted(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise MemoryError("Unable to allocate 90 GiB")
+        return real(*args)
+
+    monkeypatch.setattr(predict, "segment", exhausted)
+    code, said, err = command("predict", *paths, "-o", tmp_path / "out")
+    assert (code, len(said)) == (1, 1)
+    assert err[0].endswith("a.mha: Unable to allocate 90 GiB")
 
 
 def test_ctrl_c_keeps_what_is_done(save, command, tmp_path, monkeypatch):

@@ -52,6 +52,11 @@ def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path, te
         (["--encoder-rate", "-1"], "must not be negative"),
         (["--distill", "1", "--size", "128"], "needs --size 256"),
         (["--init", "no.pth"], "no such file"),
+        (["--steps", "-1"], "--steps must be"),
+        (["--images", "0"], "--images must be"),
+        (["--val-cases", "-2"], "--val-cases must be"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
     ],
 )
 def test_bad_options_are_one_line_and_exit_code_2(data, tmp_path, capsys, options, message):

@@ -77,6 +77,7 @@ def test_ranges_may_reach_out_of_the_scan(read):
         (VOLUME, {"box": [1, 2, 3, 4, 5, "6"]}, "'6' is not a number"),
         (VOLUME, {"box": [1, 2, 3, 4, 5, True]}, "True is not a number"),
         (VOLUME, {"box": [1, 2, 3, 4, 5, float("nan")]}, "nan is not a number"),
+        (VOLUME, {"box": [1, 2, 3, 4, 5, 10**400]}, "is not a number"),
         (VOLUME, {"box": [1, 2, 3, 4]}, "expected 6 numbers, z0, y0, x0, z1, y1, x1, or 4 and a 'slice'"),
         (FLAT, {"box": [1, 2, 3, 4, 5, 6]}, "expected 4 numbers, y0, x0, y1, x1; there are 6"),
         (VOLUME, {"box": [4, 2, 3, 1, 5, 6]}, "z range is reversed: 4 to 1"),
@@ -116,6 +117,16 @@ def test_files_without_boxes_are_told(tmp_path, content, message):
         read_boxes(tmp_path / "a.json", FLAT)
     with pytest.raises(CaseError, match="no such file"):
         read_boxes(tmp_path / "b.json", FLAT)
+
+
+def test_files_of_windows_editors_are_read(tmp_path):
+    (tmp_path / "a.json").write_text('[{"name": "größe", "box": [1, 2, 3, 4]}]', encoding="utf-8-sig")
+    assert read_boxes(tmp_path / "a.json", FLAT)[0].segment.name == "größe"
+
+
+def test_what_is_null_is_not_told(read):
+    (box,) = read(FLAT, {"box": [1, 2, 3, 4], "name": None, "colour": None, "label": None, "unit": None, "slice": None})
+    assert box.segment == Segment(1)
 
 
 def test_one_segment_for_each_label(read):

@@ -4,7 +4,7 @@ import pytest
 import SimpleITK as sitk
 
 from napari_swin_litemedsam.geometry import Geometry
-from napari_swin_litemedsam.io import CaseError, dicom, files, read_scan, write_labels
+from napari_swin_litemedsam.io import CaseError, dicom, files, read_labels, read_scan, write_labels
 from napari_swin_litemedsam.io.dicom import find_series
 from scan_files import GEOMETRIES, RIGHT_HANDED, VOLUME, assert_same_place, dicom_image, save_enhanced, save_series
 
@@ -55,6 +55,37 @@ def test_pictures_whose_lowest_value_is_white_are_turned_over(folder, dtype, whi
     np.testing.assert_array_equal(read_scan(folder).array, white - VOLUME.astype(int))
 
 
+def test_intensities_of_32_bits_are_kept(folder):
+    volume = VOLUME.astype(np.uint32)
+    volume[0, 0, 0] = 4_000_000_000
+    for z, plane in enumerate(volume):
+        slice_ = dicom_image(VOLUME[z], ImagePositionPatient=[0, 0, z], BitsAllocated=32, BitsStored=32, HighBit=31)
+        slice_.PixelRepresentation, slice_.PixelData = 0, plane.tobytes()
+        slice_.save_as(folder / f"{z}", enforce_file_format=True)
+    np.testing.assert_array_equal(read_scan(folder).array, volume)
+
+
+def test_a_table_of_intensities_is_looked_up(folder):
+    table = pydicom.Dataset()
+    table.LUTDescriptor, table.LUTData, table.ModalityLUTType = [4, 0, 16], np.uint16([10, 500, 20, 7]).tobytes(), "US"
+    table["LUTData"].VR = "OW"
+    picture = dicom_image(np.array([[0, 1], [2, 3]], np.uint16), ModalityLUTSequence=[table])
+    picture.save_as(folder / "a.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_scan(folder / "a.dcm").array, [[[10, 500], [20, 7]]])
+
+
+def test_indices_of_colours_are_looked_up(folder):
+    picture = dicom_image(np.arange(12, dtype=np.uint8).reshape(3, 4) % 4, PhotometricInterpretation="PALETTE COLOR")
+    for number, name in enumerate(("Red", "Green", "Blue")):
+        setattr(picture, f"{name}PaletteColorLookupTableDescriptor", [4, 0, 8])
+        setattr(picture, f"{name}PaletteColorLookupTableData", bytes(range(10 * number, 10 * number + 4)))
+    picture.save_as(folder / "a.dcm", enforce_file_format=True)
+    scan = read_scan(folder)
+    assert scan.is_colour
+    assert scan.array.shape == (3, 4, 3)
+    np.testing.assert_array_equal(scan.array[0, :, 1], [10, 11, 12, 13])
+
+
 def test_a_radiograph_has_no_slices(folder):
     nowhere = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None}
     dicom_image(VOLUME[0], **nowhere, ImagerPixelSpacing=[0.2, 0.1]).save_as(folder / "a.dcm", enforce_file_format=True)
@@ -73,6 +104,31 @@ def test_a_single_slice_is_a_volume_of_one(folder):
     assert read_scan(folder).geometry.near(GEOMETRIES["anisotropic"])
     # without the ending that most programs leave out
     assert read_scan(next(folder.iterdir())).array.shape == (1, 6, 7)
+
+
+def test_a_distance_counted_downwards_is_a_distance(folder):
+    save_series(folder, volume=VOLUME[:1], SpacingBetweenSlices=-3)
+    assert read_scan(folder).geometry.spacing == (3, 1, 1)
+
+
+def test_directions_of_few_decimals_are_of_unit_length(folder):
+    # as ITK has it; 0.7 instead of 0.7071 would make pixels 1 % smaller
+    save_series(folder, ImageOrientationPatient=[0.7, 0.7, 0, -0.7, 0.7, 0])
+    geometry = read_scan(folder).geometry
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    image = reader.Execute()
+    np.testing.assert_allclose(geometry.spacing, image.GetSpacing()[::-1], atol=1e-6)
+    np.testing.assert_allclose(np.ravel(geometry.direction)[::-1], image.GetDirection(), atol=1e-6)
+
+
+def test_segmentations_are_no_series(folder, tmp_path):
+    pytest.importorskip("highdicom")
+    scan = read_scan(save_series(folder))
+    write_labels(folder / "seg.dcm", np.ones(scan.array.shape, int), scan.geometry, [], scan.files)
+    np.testing.assert_array_equal(read_scan(folder).array, VOLUME)
+    with pytest.raises(CaseError, match=r"seg\.dcm: a DICOM segmentation"):
+        read_labels(folder / "seg.dcm")
 
 
 def test_of_several_series_one_is_chosen(folder):
@@ -121,6 +177,7 @@ def test_series_that_are_no_volume_are_told(folder, options, message):
     ("fields", "message"),
     [
         ({"ImagePositionPatient": [0, 0, 4.5]}, "uneven"),
+        ({"ImagePositionPatient": [0, 0, 4.05]}, "uneven"),
         ({"ImagePositionPatient": [0, 0, 9], "ImageOrientationPatient": [1, 0, 0, 0, 0, 1]}, "different directions"),
         ({"ImagePositionPatient": [0, 0, 5], "PixelSpacing": [2, 2]}, "differ in pixel spacing"),
     ],
@@ -129,6 +186,13 @@ def test_a_slice_that_does_not_belong_is_told(folder, fields, message):
     save_series(folder)
     dicom_image(VOLUME[0], **fields).save_as(folder / "other", enforce_file_format=True)
     with pytest.raises(CaseError, match=message):
+        read_scan(folder)
+
+
+def test_a_slice_beside_the_others_is_told(folder):
+    save_series(folder, skip=(2,))
+    dicom_image(VOLUME[2], ImagePositionPatient=[50, 0, 2]).save_as(folder / "other", enforce_file_format=True)
+    with pytest.raises(CaseError, match=r"shifted sideways by up to 50\.0 mm"):
         read_scan(folder)
 
 
@@ -183,6 +247,15 @@ class TestEnhanced:
         written = sitk.ReadImage(tmp_path / "labels.nrrd")
         np.testing.assert_allclose(written.GetOrigin(), reader.GetOrigin(), atol=1e-4)
         np.testing.assert_allclose(written.GetDirection(), reader.GetDirection(), atol=1e-4)
+
+    def test_fractions_are_kept(self, folder):
+        path = save_enhanced(folder / "a.dcm")
+        data = pydicom.dcmread(path)
+        del data.PixelData, data.BitsStored, data.HighBit, data.PixelRepresentation
+        data.BitsAllocated, data.FloatPixelData = 32, (VOLUME / np.float32(3)).tobytes()
+        data.save_as(path)
+        expected = VOLUME / 3 - 1000 - np.arange(5)[:, None, None]
+        np.testing.assert_allclose(read_scan(path).array, expected, atol=1e-3)
 
     def test_a_file_of_one_image_is_a_volume_of_one(self, folder):
         save_enhanced(folder / "a.dcm", volume=VOLUME[:1])

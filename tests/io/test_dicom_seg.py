@@ -44,6 +44,11 @@ def test_segments_lie_on_the_series(tmp_path, scan, labels):
     assert len(written.get_source_image_uids()) == len(scan.files)
 
 
+def test_a_name_may_hold_what_separates_values_in_dicom(tmp_path, scan, labels):
+    write_labels(tmp_path / "seg.dcm", labels, scan.geometry, [Segment(7, "left\\right")], scan.files)
+    assert highdicom.seg.segread(tmp_path / "seg.dcm").get_segment_description(1).segment_label == "left/right"
+
+
 @pytest.mark.parametrize("name", RIGHT_HANDED)
 def test_every_right_handed_geometry(tmp_path, name):
     (tmp_path / "scan").mkdir()

@@ -58,6 +58,16 @@ def test_a_place_that_is_not_known_is_what_itk_says(tmp_path):
     assert_same_place(sitk.ReadImage(path), itk_image(ARRAY, Geometry.make((4, 3, 2))))
 
 
+@pytest.mark.parametrize(("unit", "factor"), [("meter", 1000), ("micron", 0.001)])
+def test_units_count_also_where_no_place_is_known(tmp_path, unit, factor):
+    path = save(tmp_path / "a.nii")
+    patch(path, "pixdim", [1, 2, 3, 4, 1, 1, 1, 1])
+    patch(path, "xyzt_units", {"meter": 1, "micron": 3}[unit])
+    scan = read_scan(path)
+    np.testing.assert_allclose(scan.geometry.spacing, np.array([4, 3, 2]) * factor, rtol=1e-6)
+    np.testing.assert_allclose(scan.geometry.spacing, sitk.ReadImage(path).GetSpacing()[::-1], rtol=1e-6)
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 1000), ("micron", 0.001), ("mm", 1), ("unknown", 1)])
 def test_other_units_become_mm(tmp_path, unit, factor):
     image = nibabel.Nifti1Image(ARRAY.T, np.diag([2, 3, 4, 1]))

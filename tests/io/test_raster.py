@@ -43,6 +43,25 @@ def test_an_indexed_png_of_labels_keeps_its_indices(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "a.png")[0], GREY % 4)
 
 
+def test_a_png_of_one_bit_holds_label_1(tmp_path):
+    Image.fromarray(GREY > 99).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png")[0], GREY > 99)
+
+
+def test_colours_of_a_tiff_may_lie_one_after_the_other(tmp_path):
+    imwrite(tmp_path / "a.tif", COLOUR.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
+    scan = read_scan(tmp_path / "a.tif")
+    assert scan.is_colour
+    np.testing.assert_array_equal(scan.array, COLOUR)
+
+
+def test_a_grey_tiff_may_be_transparent(tmp_path):
+    Image.fromarray(GREY).convert("LA").save(tmp_path / "a.tif")
+    scan = read_scan(tmp_path / "a.tif")
+    assert not scan.is_volume
+    np.testing.assert_array_equal(scan.array, GREY)
+
+
 def test_tiff_stacks_are_volumes_and_stacks_of_colours_are_refused(tmp_path):
     # three columns wide, and still no colours
     imwrite(tmp_path / "a.tif", np.zeros((5, 6, 3), np.uint16), photometric="minisblack")

@@ -127,6 +127,19 @@ def test_floats_are_labels_if_they_are_whole(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", PLACED)
+def test_large_ids_in_floats_are_kept(tmp_path, suffix):
+    # an atlas has such ids; float32 knows even ones only
+    labels = np.zeros((3, 4, 5))
+    labels[1, 2, 3] = 2**24 + 1
+    sitk.WriteImage(sitk.GetImageFromArray(labels), tmp_path / f"x{suffix}")
+    assert read_labels(tmp_path / f"x{suffix}")[0].max() == 2**24 + 1
+    labels[1, 2, 3] = 2.0**80
+    sitk.WriteImage(sitk.GetImageFromArray(labels), tmp_path / f"x{suffix}")
+    with pytest.raises(CaseError, match="whole numbers"):
+        read_labels(tmp_path / f"x{suffix}")
+
+
+@pytest.mark.parametrize("suffix", PLACED)
 def test_flat_images_keep_their_geometry(tmp_path, suffix):
     image = sitk.GetImageFromArray(noise((5, 6)))
     image.SetSpacing((0.5, 2))

@@ -33,6 +33,11 @@ def test_names_go_into_a_file_beside_the_labels(tmp_path):
     assert read_sidecar(tmp_path / "b.nii.gz") == []
 
 
+def test_files_of_windows_editors_are_read(tmp_path):
+    sidecar_of(tmp_path / "a.nii").write_text('{"segments": [{"id": 1, "name": "größe"}]}', encoding="utf-8-sig")
+    assert read_sidecar(tmp_path / "a.nii") == [Segment(1, "größe")]
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"segments": 3}', '{"segments": [{}]}', '{"segments": [{"id": 0}]}']
 )

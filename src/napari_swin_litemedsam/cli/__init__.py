@@ -1,6 +1,7 @@
 """The console script ``swin-litemedsam``: one module per subcommand."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -40,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 if all went well, 1 if some inputs failed, 2 if nothing could be done.
     """
+    # a name that the terminal, or Windows' code page of a file, cannot write is no reason to stop
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         args = build_parser().parse_args(argv)
         return args.run(args)

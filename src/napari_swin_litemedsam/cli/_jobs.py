@@ -31,7 +31,8 @@ class Job:
     @property
     def name(self) -> str:
         """What the user knows the input by."""
-        return self.path.name if self.path.is_dir() else stem_of(self.path)
+        # "." has no name
+        return self.path.resolve().name if self.path.is_dir() else stem_of(self.path)
 
     def read(self, series: int | None = None) -> tuple[Scan, list[ScanBox]]:
         """Read the input and its boxes.
@@ -116,7 +117,11 @@ def _target(path: Path) -> str:
     if path.is_dir():
         return f"{path.resolve().name}.nii.gz"
     suffix = suffix_of(path)
-    return path.name if suffix == ".npz" else f"{stem_of(path)}{_WRITTEN_AS.get(suffix, suffix)}"
+    if suffix == ".npz":
+        return path.name
+    written_as = _WRITTEN_AS.get(suffix, suffix)
+    # DICOM files are often named by numbers with dots
+    return f"{stem_of(path)}{written_as}" if written_as in LABEL_SUFFIXES else f"{path.name}.nii.gz"
 
 
 def _check_targets(jobs: Sequence[Job]) -> None:
@@ -128,6 +133,22 @@ def _check_targets(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.path.resolve() in targets:
             raise ValueError(f"{job.path}: the result would replace its input; choose another output folder")
+
+
+def check_overlays(jobs: Sequence[Job], folder: Path) -> None:
+    """Check that the pictures of the jobs, ``NAME.png`` in a folder, replace nothing else.
+
+    Raises
+    ------
+    ValueError
+        If one would replace an input or a result, or if two would share a file.
+    """
+    taken = {path.resolve() for job in jobs for path in (job.path, job.target)}
+    for job in jobs:
+        picture = (folder / f"{job.name}.png").resolve()
+        if picture in taken:
+            raise ValueError(f"{picture}: an overlay would replace another file; choose another folder for --overlay")
+        taken.add(picture)
 
 
 def case_boxes(case: Case) -> list[ScanBox]:

@@ -100,7 +100,10 @@ def tracks_of(
         else:
             if not first <= box.z <= last:
                 raise ValueError(f"box {place}: its slice {box.z} is outside the range {first} to {last}")
-            flat.setdefault(box.segment.id, (place, {}))[1][box.z] = box.corners
+            on_slices = flat.setdefault(box.segment.id, (place, {}))[1]
+            if box.z in on_slices:
+                raise ValueError(f"box {place}: label {box.segment.id} has another box on slice {box.z}")
+            on_slices[box.z] = box.corners
     ends = (None, None) if span is None else span
     for place, on_slices in flat.values():
         tracks.append(Track(on_slices, *ends))

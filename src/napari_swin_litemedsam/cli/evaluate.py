@@ -6,6 +6,8 @@ import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from ..io.scans import LABEL_SUFFIXES
+
 if TYPE_CHECKING:
     from ..evaluation import Comparison, ObjectScore, Summary
 
@@ -49,16 +51,28 @@ def run(args: argparse.Namespace) -> int:
     """Score and print; returns 1 if a file was missing or broken."""
     if not (math.isfinite(args.tolerance) and args.tolerance >= 0):
         raise ValueError(f"the tolerance must be a number of 0 or more, not {args.tolerance}")
+    for option, path in (("-o", args.output), ("--html", args.html)):
+        if path and (path.is_dir() or path.name.lower().endswith(LABEL_SUFFIXES)):
+            raise ValueError(f"{option} {path}: a report is neither a folder nor a file of labels")
     from ..evaluation import compare, summarise, write_csv
-    from ..evaluation.cases import CaseError, find_labels
+    from ..evaluation.cases import CaseError, counterpart, find_labels
 
     predictions = [path for path in (args.prediction, args.against) if path]
     for path in predictions:
         if not path.exists():
             raise CaseError(f"{path}: no such file or folder")
     truths = find_labels(args.truth)
+    for path in predictions:
+        owners: dict[Path, PurePath] = {}
+        for name in truths:
+            found = counterpart(path, name)
+            if found is not None and (other := owners.setdefault(found, name)) != name:
+                told = f"{other.as_posix()} and {name.as_posix()}"
+                raise CaseError(f"{found}: cannot be the prediction of two cases, {told}")
     failures: list[str] = []
     scores = [_score(truths, path, args.tolerance, failures) for path in predictions]
+    if not scores[0] and failures:
+        raise CaseError(failures[0])
     if not scores[0]:
         raise CaseError(f"{args.truth}: holds no labelled object that can be read")
     for failure in dict.fromkeys(failures):

@@ -14,9 +14,10 @@ from tqdm import tqdm
 from ..geometry import Scan
 from ..io import write_labels
 from ..io.boxes import segments_of
+from ..io.scans import check_target
 from ..io.segments import stem_of
 from ..io.times import read_times, write_times
-from ._jobs import Job, find_jobs
+from ._jobs import Job, check_overlays, find_jobs
 from ._model import add_model_options, load_predictor
 from ._segment import Window, segment, write_overlay
 
@@ -87,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 1 if some of them failed, 130 if interrupted."""
     _check(args)
     jobs = find_jobs(args.inputs, args.output, args.boxes)
+    if args.overlay:
+        check_overlays(jobs, args.overlay)
     if args.times:
         # damaged ones are told before anything is calculated
         for folder in {job.target.parent for job in jobs}:
@@ -100,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
             seconds = time.perf_counter() - start
             if args.times:
                 write_times(job.target.parent, {stem_of(job.target): seconds})
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             failed += 1
             told = " ".join(str(error).split())
             known = any(str(path) in told for path in (job.path, job.boxes, args.output) if path)
@@ -130,6 +133,8 @@ def _do(job: Job, args: argparse.Namespace, predictor: Any) -> int:
     from ..propagation import Options
 
     scan, boxes = job.read(args.series)
+    # not after minutes of calculation
+    check_target(job.target, scan)
     spacing = None
     if args.spacing_aware and scan.is_volume:
         if scan.geometry is None:

@@ -121,6 +121,10 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"--size must be a multiple of 64, not {size}")
     if args.prompts % 2 or args.prompts <= 0:
         raise ValueError(f"--prompts must be even, not {args.prompts}")
+    for name, least in (("steps", 1), ("images", 1), ("val_cases", 0)):
+        if getattr(args, name, least) < least:
+            told = name.replace("_", "-")
+            raise ValueError(f"--{told} must be {least} or more, not {getattr(args, name)}")
     if args.encoder_rate < 0:
         raise ValueError(f"--encoder-rate must not be negative, not {args.encoder_rate}")
     if args.distill < 0:
@@ -128,6 +132,12 @@ def run(args: argparse.Namespace) -> int:
     if args.distill and args.sizes != [256]:
         raise ValueError("--distill needs --size 256, the only one that its teacher knows")
     import torch
+
+    try:
+        torch.zeros(1, device=args.device)
+    except (RuntimeError, AssertionError) as error:
+        # torch tells an absent device by either
+        raise ValueError(f"the device {args.device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
 
     from ..backends.torch_backend import has_fast_bf16
     from ..training import BEST, LAST

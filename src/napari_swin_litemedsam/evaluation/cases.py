@@ -2,22 +2,29 @@
 
 import os
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path, PurePath
 
+import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import Geometry
 from ..io.files import CaseError
 from ..io.npz import read_case_labels
-from ..io.scans import LABEL_SUFFIXES, read_labels, read_scan
+from ..io.scans import LABEL_SUFFIXES, read_label_scan, read_scan
 from .scores import ObjectScore, modality_of, score_case
+
+# in pixels; rounding in headers is far less
+_SAME_PLACE = 0.5
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Label ids, 0 for background, and of a volume the spacing along each axis."""
+    """Label ids, 0 for background, with the spacing along each axis and the place in the patient, where known."""
 
     ids: NDArray
     spacing: NDArray | None = None
+    geometry: Geometry | None = None
 
 
 def stem(path: PurePath) -> PurePath:
@@ -38,7 +45,8 @@ def find_labels(path: Path) -> dict[PurePath, Path]:
         return {stem(PurePath(path.name)): path}
     if not path.exists():
         raise CaseError(f"{path}: no such file or folder")
-    found = sorted(p for p in path.rglob("*") if p.name.lower().endswith(LABEL_SUFFIXES) and not p.name.startswith("."))
+    named = (p for p in path.rglob("*") if p.name.lower().endswith(LABEL_SUFFIXES) and not p.name.startswith("."))
+    found = sorted(p for p in named if p.is_file())
     if not found:
         raise CaseError(f"{path}: holds no label files ({', '.join(LABEL_SUFFIXES)})")
     files: dict[PurePath, Path] = {}
@@ -56,6 +64,11 @@ def counterpart(path: Path, name: PurePath, suffixes: tuple[str, ...] = LABEL_SU
             candidate = path / place.parent / f"{place.name}{suffix}"
             if candidate.is_file():
                 return candidate
+        # where capitals count, an ending in them is another one
+        for candidate in sorted((path / place.parent).glob("*")):
+            start, ending = candidate.name[: len(place.name)], candidate.name[len(place.name) :]
+            if start == place.name and ending.lower() in suffixes and candidate.is_file():
+                return candidate
     return None
 
 
@@ -72,22 +85,38 @@ def _read(path: Path, keys: tuple[str, ...]) -> Labels:
     CaseError
         If the file cannot be read or holds no labels.
     """
-    ids, spacing = read_case_labels(path, keys) if path.suffix.lower() == ".npz" else read_labels(path)
+    if path.suffix.lower() != ".npz":
+        scan = read_label_scan(path)
+        return Labels(scan.array, None if scan.geometry is None else np.array(scan.geometry.spacing), scan.geometry)
+    ids, spacing = read_case_labels(path, keys)
     return Labels(ids, spacing if spacing is not None and len(spacing) == ids.ndim else None)
 
 
 def read_prediction(path: Path, truth: Labels) -> NDArray:
-    """Read label ids that must have the truth's shape.
+    """Read label ids that must have the truth's shape and place.
 
     Raises
     ------
     CaseError
-        If they cannot be read or have another shape.
+        If they cannot be read, have another shape or lie elsewhere.
     """
-    ids = _read(path, ("segs",)).ids
-    if ids.shape != truth.ids.shape:
-        raise CaseError(f"{path}: shape {ids.shape} instead of {truth.ids.shape}")
-    return ids
+    labels = _read(path, ("segs",))
+    if labels.ids.shape != truth.ids.shape:
+        raise CaseError(f"{path}: shape {labels.ids.shape} instead of {truth.ids.shape}")
+    if labels.geometry is not None and truth.geometry is not None:
+        off = _distance(labels.geometry, truth.geometry, truth.ids.shape)
+        if off > _SAME_PLACE:
+            raise CaseError(f"{path}: lies elsewhere in space than the truth, by up to {off:.1f} pixels; resample it")
+    return labels.ids
+
+
+def _distance(one: Geometry, other: Geometry, shape: tuple[int, ...]) -> float:
+    """How far apart two grids of one shape put their corners, in pixels; 0 if one of them tells no place."""
+    # an origin of zeros is what programs write that know of no place
+    if not any(one.origin) or not any(other.origin):
+        return 0.0
+    corners = np.array(list(product(*((0, side - 1) for side in shape))), float)
+    return float(np.abs(other.to_index(one.to_world(corners)) - corners).max())
 
 
 def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tolerance: float = 2) -> list[ObjectScore]:

@@ -48,7 +48,7 @@ def read_boxes(path: str | os.PathLike, scan: Scan) -> list[ScanBox]:
     """
     path = require_file(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise CaseError(f"{path}: not a JSON file ({error})") from error
     entries = content.get("boxes") if isinstance(content, dict) else content
@@ -78,6 +78,8 @@ def segments_of(boxes: Sequence[ScanBox]) -> list[Segment]:
 def _box(entry: Any, number: int, shape: tuple[int, ...], geometry: Geometry | None) -> ScanBox:
     if not isinstance(entry, dict):
         raise ValueError(f"expected an object with a 'box', not {entry!r}")
+    # null says nothing
+    entry = {key: value for key, value in entry.items() if value is not None}
     if unknown := [key for key in entry if key not in _FIELDS]:
         raise ValueError(f"unknown field '{unknown[0]}'; known are {', '.join(_FIELDS)}")
     segment = Segment(entry.get("label", number), entry.get("name", ""), entry.get("colour", ""))
@@ -103,9 +105,16 @@ def _numbers(box: Any) -> NDArray[np.float64]:
     if len(box) not in (4, 6):
         raise ValueError(f"a box has 4 or 6 numbers, not {len(box)}")
     for value in box:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise ValueError(f"{value!r} is not a number")
     return np.array(box, float)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _check_slice(z: Any, corners: NDArray, unit: str, shape: tuple[int, ...]) -> None:

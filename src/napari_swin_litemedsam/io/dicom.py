@@ -21,6 +21,7 @@ SUFFIXES = (".dcm", ".dicom")
 _UNEVEN = 0.1
 # cosines in files have few decimals
 _SAME_DIRECTION = 1e-3
+_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ def find_series(folder: str | os.PathLike) -> list[Series]:
     """
     members: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
     for path in sorted(Path(folder).rglob("*")):
-        # files that are no DICOM, and reports, are passed over
-        if path.is_file() and (header := _peek(path)) is not None and "Rows" in header:
+        # files that are no DICOM, reports and segmentations are passed over
+        if path.is_file() and (header := _peek(path)) is not None and "Rows" in header and not _is_segmentation(header):
             members[str(header.get("SeriesInstanceUID", ""))].append((path, header))
     if not members:
         raise CaseError(f"{folder}: holds no DICOM images")
@@ -106,8 +107,8 @@ def read_series(files: Iterable[Path]) -> Scan:
     Raises
     ------
     CaseError
-        If the images are damaged, or differ in size, direction or pixel spacing, if slices are missing or lie at the
-        same place, or if the gantry was tilted.
+        If the images are damaged or a segmentation, or differ in size, direction or pixel spacing, if slices are
+        missing, lie at the same place or are shifted sideways, or if the gantry was tilted.
     """
     paths = list(files)
     with _telling(paths[0]):
@@ -140,7 +141,8 @@ def _telling(path: Path) -> Iterator[None]:
 def _peek(path: Path) -> Any:
     from pydicom import dcmread
 
-    tags = ["SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows", "Columns", "NumberOfFrames"]
+    tags = ["SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "SOPClassUID"]
+    tags += ["Rows", "Columns", "NumberOfFrames"]
     try:
         with _telling(path):
             return dcmread(path, stop_before_pixels=True, specific_tags=tags) if is_dicom(path) else None
@@ -170,7 +172,15 @@ def _header(path: Path) -> Any:
         header = dcmread(path, stop_before_pixels=True)
         if "Rows" not in header or "Columns" not in header:
             raise CaseError(f"{path}: holds no image")
+        if _is_segmentation(header):
+            raise CaseError(
+                f"{path}: a DICOM segmentation, which can be written but not read; use NIfTI or NRRD instead"
+            )
     return header
+
+
+def _is_segmentation(header: Any) -> bool:
+    return header.get("SOPClassUID") == _SEGMENTATION
 
 
 def _image_headers(headers: Sequence[Any], paths: Sequence[Path]) -> list[Any]:
@@ -187,9 +197,16 @@ def _same_shape(headers: Sequence[Any], paths: Sequence[Path]) -> tuple[int, ...
         listed = ", ".join(f"{n} of {rows} x {columns}" for (rows, columns, _), n in sizes.most_common())
         raise CaseError(f"{paths[0].parent}: the images of the series differ in size: {listed}")
     ((rows, columns, channels),) = sizes
+    if _is_indexed(headers[0]):
+        channels = 3
     if channels not in (1, 3) or (channels == 3 and len(headers) > 1):
         raise CaseError(f"{paths[0]}: a volume of {channels} values per pixel; only one channel can be read")
     return (rows, columns) if channels == 1 else (rows, columns, channels)
+
+
+def _is_indexed(header: Any) -> bool:
+    """Whether the pixels are indices of colours."""
+    return header.get("PhotometricInterpretation") == "PALETTE COLOR"
 
 
 def _arrange(headers: Sequence[Any], path: Path, flat: bool) -> tuple[list[int], Geometry | None]:
@@ -207,20 +224,29 @@ def _arrange(headers: Sequence[Any], path: Path, flat: bool) -> tuple[list[int],
     directions = np.array([[float(v) for v in h.ImageOrientationPatient] for h in headers])
     if np.abs(directions - directions[0]).max() > _SAME_DIRECTION:
         raise CaseError(f"{path.parent}: the images of the series lie in different directions")
-    along_row, along_column = directions[0].reshape(2, 3)
-    normal = np.cross(along_row, along_column)
+    along_row, along_column = _unit(directions[0].reshape(2, 3))
+    # at a right angle to the rows, too, unless decimals are missing
+    (normal,) = _unit(np.cross(along_row, along_column)[None])
     positions = np.array([[float(v) for v in h.ImagePositionPatient] for h in headers])
     heights = positions @ normal
     order = np.argsort(heights, kind="stable")
     positions, heights = positions[order], heights[order]
     between = _slice_distance(heights, headers[0], path)
-    drift = positions[-1] - positions[0] - (heights[-1] - heights[0]) * normal
-    if np.linalg.norm(drift) > 0.5 * min(spacing):
-        angle = np.degrees(np.arctan2(np.linalg.norm(drift), heights[-1] - heights[0]))
+    drift = np.linalg.norm(positions - positions[0] - np.outer(heights - heights[0], normal), axis=1)
+    if drift[-1] > 0.5 * min(spacing):
+        angle = np.degrees(np.arctan2(drift[-1], heights[-1] - heights[0]))
         raise CaseError(f"{path.parent}: the gantry was tilted by {angle:.1f} degrees; resample the series first")
+    if drift.max() > 0.5 * min(spacing):
+        raise CaseError(f"{path.parent}: images of the series are shifted sideways by up to {drift.max():.1f} mm")
     # columns are the array's axes z, y, x; rows the world's
     direction = np.stack([normal, along_column, along_row], axis=1)[::-1]
     return order.tolist(), Geometry.make((between, *spacing), positions[0][::-1], direction)
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vectors, ``(N, 3)``, made one long; those without a length stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
 
 
 def _pixel_spacing(headers: Sequence[Any], path: Path) -> tuple[float, float] | None:
@@ -236,7 +262,8 @@ def _pixel_spacing(headers: Sequence[Any], path: Path) -> tuple[float, float] | 
 
 def _slice_distance(heights: NDArray[np.float64], header: Any, path: Path) -> float:
     if len(heights) == 1:
-        return float(header.get("SpacingBetweenSlices") or header.get("SliceThickness") or 1)
+        # some scanners count it downwards
+        return abs(float(header.get("SpacingBetweenSlices") or header.get("SliceThickness") or 1))
     gaps = np.diff(heights)
     usual = float(np.median(gaps))
     # the usual gap itself is none if most places are taken twice
@@ -247,7 +274,7 @@ def _slice_distance(heights: NDArray[np.float64], header: Any, path: Path) -> fl
     wrong = np.flatnonzero(np.abs(gaps - usual) > _UNEVEN * usual)
     if len(wrong):
         missing = np.rint(gaps[wrong] / usual) - 1
-        even = (np.abs(gaps[wrong] - (missing + 1) * usual) <= _UNEVEN * usual).all()
+        even = missing.min() > 0 and (np.abs(gaps[wrong] - (missing + 1) * usual) <= _UNEVEN * usual).all()
         where = f"between {heights[wrong[0]]:.1f} and {heights[wrong[0] + 1]:.1f} mm"
         told = f"{int(missing.sum())} slices are missing, the first {where}" if even else f"slices are uneven, {where}"
         raise CaseError(f"{path.parent}: {told}; usually they are {usual:.2f} mm apart")
@@ -257,6 +284,8 @@ def _slice_distance(heights: NDArray[np.float64], header: Any, path: Path) -> fl
 def _check_claim(paths: Sequence[Path], header: Any, shape: tuple[int, ...]) -> None:
     dtype = np.dtype(f"u{max(1, int(header.get('BitsAllocated', 16)) // 8)}")
     compressed = bool(header.file_meta.TransferSyntaxUID.is_compressed)
+    # what is looked up in a table is not in the file
+    shape = shape[:3] if _is_indexed(header) else shape
     check_claim(paths[0], shape, dtype, sum(path.stat().st_size for path in paths), compressed)
 
 
@@ -284,23 +313,42 @@ def _pixels(paths: Sequence[Path], headers: Sequence[Any], order: Sequence[int],
             (float(h.get("RescaleSlope", 1) or 1), float(h.get("RescaleIntercept", 0) or 0))
             for h in (headers[i] for i in order)
         ]
-    whole = all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
-    volume: NDArray = np.empty((len(order), *shape), np.int32 if whole else np.float32)
+        # without a sign to tell of, numbers are floats
+        whole = all("PixelRepresentation" in h for h in headers)
+        wide = any(int(h.get("BitsAllocated", 16)) > 16 for h in headers)
+    whole = whole and all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
+    kind = np.int64 if wide else np.int32
+    volume: NDArray = np.empty((len(order), *shape), kind if whole else np.float32)
     for image, (path, data, stored), (slope, intercept) in zip(volume, _stored(paths, order), scales, strict=True):
+        with _telling(path):
+            stored = _looked_up(stored, data)
         if stored.shape != shape:
             raise CaseError(f"{path}: holds {stored.shape} pixels instead of {shape}")
         with _telling(path):
             if data.get("PhotometricInterpretation") == "MONOCHROME1":
                 # the lowest value is white: turned over, to look as it should
                 low, high = (-(2 ** (data.BitsStored - 1)), 2 ** (data.BitsStored - 1) - 1)
-                stored = (low + high if data.PixelRepresentation else 2**data.BitsStored - 1) - stored.astype(np.int32)
-            image[...] = stored * slope + intercept if not whole else stored.astype(np.int32) + int(intercept)
+                stored = (low + high if data.PixelRepresentation else 2**data.BitsStored - 1) - stored.astype(kind)
+            image[...] = stored * slope + intercept if not whole else stored.astype(kind) + int(intercept)
     return _narrowed(volume) if whole else volume
+
+
+def _looked_up(stored: NDArray, data: Any) -> NDArray:
+    """Colours or intensities, where pixels are places in a table of them."""
+    if _is_indexed(data):
+        from pydicom.pixels import apply_color_lut
+
+        return apply_color_lut(stored, data)
+    if data.get("ModalityLUTSequence"):
+        from pydicom.pixels import apply_modality_lut
+
+        return apply_modality_lut(stored, data)
+    return stored
 
 
 def _narrowed(volume: NDArray) -> NDArray:
     low, high = int(volume.min()), int(volume.max())
-    for dtype in (np.uint8, np.int16, np.uint16):
+    for dtype in (np.uint8, np.int16, np.uint16, np.int32, np.uint32):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return volume.astype(dtype)
     return volume

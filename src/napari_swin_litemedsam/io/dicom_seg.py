@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,22 +46,13 @@ def write_dicom_seg(
         If there are no labels, if the files are no DICOM series of this size or lack what a segmentation takes from
         them, or if the package highdicom is missing.
     """
-    try:
-        import highdicom
-    except ImportError as error:
-        raise ValueError("DICOM-SEG needs the package highdicom: pip install napari-swin-litemedsam[dicom]") from error
-    from pydicom import dcmread
+    sources = read_sources(path, files)
+    import highdicom
     from pydicom.sr.codedict import codes
 
-    paths = list(files)
-    if not paths or not all(map(is_dicom, paths)):
-        raise ValueError(f"{path}: only labels of a DICOM series whose files are there can be saved as DICOM-SEG")
     ids = [int(id) for id in np.unique(labels) if id]
     if not ids:
         raise ValueError(f"{path}: a DICOM-SEG file cannot be empty, and there are no labels")
-    sources = [dcmread(file, stop_before_pixels=True) for file in paths]
-    if frame_count(sources[0]) > 1:
-        raise ValueError(f"{path}: of enhanced DICOM no DICOM-SEG can be written; save the labels as NIfTI or NRRD")
     planes = labels if labels.ndim == 3 else labels[None]
     if planes.shape != (len(sources), int(sources[0].Rows), int(sources[0].Columns)):
         raise ValueError(f"{path}: labels of shape {labels.shape} do not fit the series of {len(sources)} images")
@@ -78,8 +70,8 @@ def write_dicom_seg(
         descriptions.append(
             highdicom.seg.SegmentDescription(
                 segment_number=number,
-                # the longest text that the field takes
-                segment_label=segment.name[:64],
+                # the longest text that the field takes; a backslash would make it two
+                segment_label=segment.name.replace("\\", "/")[:64],
                 segmented_property_category=codes.SCT.Tissue,
                 segmented_property_type=codes.SCT.Tissue,
                 algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
@@ -106,3 +98,26 @@ def write_dicom_seg(
         raise ValueError(f"{path}: the series lacks what a segmentation takes from it ({error})") from error
     with replacing(path) as unfinished:
         result.save_as(unfinished)
+
+
+def read_sources(path: str | os.PathLike, files: Iterable[Path]) -> list[Any]:
+    """Headers of the series that a DICOM-SEG file is to be written for.
+
+    Raises
+    ------
+    ValueError
+        If the files are no DICOM series that one can be written for, or if the package highdicom is missing.
+    """
+    try:
+        import highdicom  # noqa: F401
+    except ImportError as error:
+        raise ValueError("DICOM-SEG needs the package highdicom: pip install napari-swin-litemedsam[dicom]") from error
+    from pydicom import dcmread
+
+    paths = list(files)
+    if not paths or not all(map(is_dicom, paths)):
+        raise ValueError(f"{path}: only labels of a DICOM series whose files are there can be saved as DICOM-SEG")
+    sources = [dcmread(file, stop_before_pixels=True) for file in paths]
+    if frame_count(sources[0]) > 1:
+        raise ValueError(f"{path}: of enhanced DICOM no DICOM-SEG can be written; save the labels as NIfTI or NRRD")
+    return sources

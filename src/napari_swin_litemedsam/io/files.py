@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 MAX_BYTES = 2**33
 # deflate cannot do better than 1032:1, so a larger claim is a lie
 MAX_RATIO = 1100
+# beyond, float64 leaves whole numbers out
+_MAX_WHOLE = 2**53
 
 
 class CaseError(ValueError):
@@ -110,9 +112,9 @@ def check_claim(
     return size
 
 
-def native(array: NDArray) -> NDArray:
-    """The array in this machine's byte order; floats as float32."""
-    if array.dtype.kind == "f":
+def native(array: NDArray, as_labels: bool = False) -> NDArray:
+    """The array in this machine's byte order; floats as float32, which cannot tell large label ids apart."""
+    if array.dtype.kind == "f" and not as_labels:
         return array.astype(np.float32, copy=False)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
@@ -129,7 +131,10 @@ def whole_numbers(path: str | os.PathLike, array: NDArray) -> NDArray[np.integer
         return array
     if array.dtype.kind != "f" or not np.isfinite(array).all() or (array != np.rint(array)).any():
         raise CaseError(f"{path}: labels are whole numbers; this holds others")
-    return array.astype(np.int32)
+    highest = np.abs(array).max(initial=0)
+    if highest > _MAX_WHOLE:
+        raise CaseError(f"{path}: labels are whole numbers; {highest:g} is too large to be one")
+    return array.astype(np.int32 if highest <= np.iinfo(np.int32).max else np.int64)
 
 
 def smallest_labels(labels: ArrayLike) -> NDArray[np.unsignedinteger]:

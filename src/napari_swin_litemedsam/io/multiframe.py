@@ -9,7 +9,10 @@ _GROUPS = (
     "PixelMeasuresSequence",
     "PixelValueTransformationSequence",
 )
-_COMMON = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
+_COMMON = (
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PixelRepresentation"),
+    *("SOPClassUID", "PhotometricInterpretation"),
+)
 
 
 def frame_count(header: Any) -> int:

@@ -21,8 +21,15 @@ _TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
 _REVERSE = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], float)
 
 
-def read_nifti(path: str | os.PathLike) -> Scan:
+def read_nifti(path: str | os.PathLike, as_labels: bool = False) -> Scan:
     """Read an image or a volume of one channel.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    as_labels : bool
+        Whether floats stay as they are, since float32 cannot tell large label ids apart.
 
     Raises
     ------
@@ -32,7 +39,7 @@ def read_nifti(path: str | os.PathLike) -> Scan:
     path = require_file(path)
     image = _open(path)
     with telling(path, zlib.error, TypeError, _header_error()):
-        array = native(np.asanyarray(image.dataobj))
+        array = native(np.asanyarray(image.dataobj), as_labels)
         # the axes after the third are known to be one long
         array = array.reshape(array.shape[:3], order="F")
         return Scan(array.T, _geometry(image.header, array.ndim), (path,))
@@ -116,16 +123,18 @@ def _unpacked(path: Path, wanted: int) -> int:
 
 
 def _geometry(header: Any, ndim: int) -> Geometry:
+    in_mm = 1.0
+    # the units' upper bits tell of time
+    with suppress(KeyError):
+        in_mm = _IN_MM.get(header.get_xyzt_units()[0], 1.0)
     if header["sform_code"] > 0 or header["qform_code"] > 0:
         affine = header.get_best_affine()
-        # the units' upper bits tell of time
-        with suppress(KeyError):
-            affine[:3] *= _IN_MM.get(header.get_xyzt_units()[0], 1.0)
+        affine[:3] *= in_mm
         affine = _REVERSE @ _TURN @ affine @ _REVERSE
     else:
         # no place is known: as ITK has it
         zooms = [*map(float, header.get_zooms()[:3]), 1.0][:3]
-        affine = np.diag([*zooms[::-1], 1.0])
+        affine = np.diag([*(in_mm * zoom for zoom in zooms[::-1]), 1.0])
     keep = [0, 1, 2, 3][3 - ndim :]
     return Geometry.from_affine(affine[np.ix_(keep, keep)])
 

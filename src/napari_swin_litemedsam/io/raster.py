@@ -22,7 +22,8 @@ def read_picture(path: str | os.PathLike, as_labels: bool = False) -> Scan:
     path : path
         The file.
     as_labels : bool
-        Whether an indexed PNG gives its indices instead of the colours they stand for.
+        Whether an indexed PNG gives its indices instead of the colours they stand for, one of one bit gives 1 instead
+        of white, and floats stay as they are.
 
     Raises
     ------
@@ -31,7 +32,7 @@ def read_picture(path: str | os.PathLike, as_labels: bool = False) -> Scan:
     """
     path = require_file(path)
     array, is_colour = _read_tiff(path) if path.suffix.lower() in TIFF else _read_pillow(path, as_labels)
-    return Scan(native(array), None, (path,), is_colour)
+    return Scan(native(array, as_labels), None, (path,), is_colour)
 
 
 def write_picture(path: str | os.PathLike, labels: NDArray[np.unsignedinteger]) -> None:
@@ -49,12 +50,23 @@ def write_picture(path: str | os.PathLike, labels: NDArray[np.unsignedinteger]) 
         with replacing(path) as unfinished:
             imwrite(unfinished, labels, photometric="minisblack", compression="zlib")
         return
-    if labels.ndim != 2:
-        raise ValueError(f"{path}: a PNG holds no volume; choose .nii.gz, .nrrd, .mha or .tif")
+    check_picture(path, labels.ndim)
     from PIL import Image
 
     with replacing(path) as unfinished:
         Image.fromarray(labels).save(unfinished, format="png")
+
+
+def check_picture(path: Path, ndim: int) -> None:
+    """Check that a file of this ending holds labels of so many axes.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    if path.suffix.lower() not in TIFF and ndim != 2:
+        raise ValueError(f"{path}: a PNG holds no volume; choose .nii.gz, .nrrd, .mha or .tif")
 
 
 def _read_pillow(path: Path, as_labels: bool) -> tuple[NDArray, bool]:
@@ -68,6 +80,8 @@ def _read_pillow(path: Path, as_labels: bool) -> tuple[NDArray, bool]:
             check_claim(path, (*picture.size[::-1], bands), np.uint8, path.stat().st_size, compressed=True)
             if mode == "P":
                 array = np.array(picture if as_labels else picture.convert("RGB"))
+            elif mode == "1" and as_labels:
+                array = np.array(picture)
             elif mode in ("1", "LA", "La"):
                 array = np.array(picture.convert("L"))
             else:
@@ -89,10 +103,18 @@ def _read_tiff(path: Path) -> tuple[NDArray, bool]:
         axes, shape = series.axes, series.shape
         if series.dtype is None or series.dtype.kind not in "buif":
             raise CaseError(f"{path}: holds {series.dtype} numbers, which are no intensities")
-        is_colour = axes.endswith("S") and shape[-1] in (3, 4)
-        if len(shape) - is_colour not in (2, 3):
+        # values of a pixel, which may lie side by side or in planes: colours, or grey and how opaque it is
+        several = "S" in axes
+        samples = shape[axes.index("S")] if several else 1
+        if samples > 4:
+            raise CaseError(f"{path}: holds {samples} values per pixel; images of one channel or in colour can be read")
+        if len(shape) - several not in (2, 3):
             raise CaseError(f"{path}: has axes {axes} {shape}; only images and volumes can be read, so split it")
-        if is_colour and len(shape) == 4:
+        if several and len(shape) == 4:
             raise CaseError(f"{path}: a volume of colours {shape}; only volumes of one channel can be read")
         check_claim(path, shape, series.dtype, path.stat().st_size, compressed=True)
-        return series.asarray(), is_colour
+        array = series.asarray()
+        if not several:
+            return array, False
+        array = np.moveaxis(array, axes.index("S"), -1)
+        return (np.ascontiguousarray(array), True) if samples > 2 else (array[..., 0].copy(), False)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import Geometry, Scan
 from . import dicom, itk, nifti, raster
-from .dicom_seg import write_dicom_seg
+from .dicom_seg import read_sources, write_dicom_seg
 from .files import CaseError, require_file, smallest_labels, whole_numbers
 from .npz import case_scan, read_case, read_case_labels, write_segmentation
 from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sidecar
@@ -33,17 +34,21 @@ def read_scan(path: str | os.PathLike, series: int | None = None) -> Scan:
     CaseError
         If the file is none, is cut off, claims more than it holds, or has four axes or colours in a volume.
     """
+    return _read(path, series)
+
+
+def _read(path: str | os.PathLike, series: int | None = None, as_labels: bool = False) -> Scan:
     if Path(path).is_dir():
         return dicom.read_dicom(path, series)
     suffix = suffix_of(require_file(path))
     if suffix in NPZ:
         return case_scan(path, read_case(path))
     if suffix in nifti.SUFFIXES:
-        return nifti.read_nifti(path)
+        return nifti.read_nifti(path, as_labels)
     if suffix in itk.SUFFIXES:
-        return itk.read_itk(path)
+        return itk.read_itk(path, as_labels)
     if suffix in raster.SUFFIXES:
-        return raster.read_picture(path)
+        return raster.read_picture(path, as_labels)
     # DICOM files often have no ending
     if suffix in dicom.SUFFIXES or dicom.is_dicom(path):
         return dicom.read_dicom(path)
@@ -65,13 +70,24 @@ def read_labels(path: str | os.PathLike) -> tuple[NDArray[np.integer], NDArray[n
     CaseError
         As `read_scan` does, and if the file holds no whole numbers.
     """
-    suffix = suffix_of(path)
-    if suffix in NPZ:
+    if suffix_of(path) in NPZ:
         return read_case_labels(path)
-    scan = raster.read_picture(path, as_labels=True) if suffix in raster.SUFFIXES else read_scan(path)
+    scan = read_label_scan(path)
+    return scan.array, None if scan.geometry is None else np.array(scan.geometry.spacing)
+
+
+def read_label_scan(path: str | os.PathLike) -> Scan:
+    """Read label ids of any format but npz, with their place in the patient.
+
+    Raises
+    ------
+    CaseError
+        As `read_labels` does.
+    """
+    scan = _read(path, as_labels=True)
     if scan.is_colour:
         raise CaseError(f"{path}: a label image has one channel of whole numbers, not shape {scan.array.shape}")
-    return whole_numbers(path, scan.array), None if scan.geometry is None else np.array(scan.geometry.spacing)
+    return replace(scan, array=whole_numbers(path, scan.array))
 
 
 def read_segments(path: str | os.PathLike) -> list[Segment]:
@@ -85,6 +101,23 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     if suffix_of(path) in itk.SUFFIXES and (segments := itk.read_slicer_segments(path)):
         return segments
     return read_sidecar(path)
+
+
+def check_target(path: Path, scan: Scan) -> None:
+    """Check that labels of a scan can be written to a file, before any are made.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot hold them, or the file is one of the scan's own.
+    """
+    suffix = suffix_of(path)
+    if path.resolve() in {file.resolve() for file in scan.files}:
+        raise ValueError(f"{path}: the labels would replace a file of the scan; choose another name")
+    if suffix in dicom.SUFFIXES:
+        read_sources(path, scan.files)
+    elif suffix in raster.SUFFIXES:
+        raster.check_picture(path, 3 if scan.is_volume else 2)
 
 
 def write_labels(

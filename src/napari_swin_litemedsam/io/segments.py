@@ -87,7 +87,7 @@ def read_sidecar(path: str | os.PathLike) -> list[Segment]:
     if not sidecar.is_file():
         return []
     try:
-        entries = json.loads(sidecar.read_text(encoding="utf-8"))["segments"]
+        entries = json.loads(sidecar.read_text(encoding="utf-8-sig"))["segments"]
         return [Segment(entry["id"], entry.get("name", ""), entry.get("colour", "")) for entry in entries]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CaseError(f"{sidecar}: not a list of segments ({error})") from error
