@@ -62,6 +62,29 @@ def test_a_grey_tiff_may_be_transparent(tmp_path):
     np.testing.assert_array_equal(scan.array, GREY)
 
 
+def test_a_tiff_packed_by_lzw(tmp_path):
+    imwrite(tmp_path / "a.tif", GREY, compression="lzw", predictor=True)
+    np.testing.assert_array_equal(read_scan(tmp_path / "a.tif").array, GREY)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.float32])
+def test_a_tiff_in_which_0_is_white_is_seen_as_it_is_meant(tmp_path, kind):
+    shown = np.arange(12).reshape(3, 4).astype(kind)
+    imwrite(tmp_path / "a.tif", shown, photometric="miniswhite")
+    array = read_scan(tmp_path / "a.tif").array
+    assert (np.diff(array.ravel().astype(float)) == -1).all()
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif")[0], shown)
+
+
+def test_indices_of_a_tiff_s_colours(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 2**16, (3, 256), np.uint16)
+    imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colours)
+    scan = read_scan(tmp_path / "a.tif")
+    assert scan.is_colour
+    np.testing.assert_array_equal(scan.array, (colours.T >> 8)[GREY])
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.tif")[0], GREY)
+
+
 def test_tiff_stacks_are_volumes_and_stacks_of_colours_are_refused(tmp_path):
     # three columns wide, and still no colours
     imwrite(tmp_path / "a.tif", np.zeros((5, 6, 3), np.uint16), photometric="minisblack")

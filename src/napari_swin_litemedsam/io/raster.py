@@ -22,8 +22,8 @@ def read_picture(path: str | os.PathLike, as_labels: bool = False) -> Scan:
     path : path
         The file.
     as_labels : bool
-        Whether an indexed PNG gives its indices instead of the colours they stand for, one of one bit gives 1 instead
-        of white, and floats stay as they are.
+        Whether numbers stay as they are: the indices of colours, 1 instead of white where there is one bit, the greys
+        of a TIFF in which 0 is white, and floats.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def read_picture(path: str | os.PathLike, as_labels: bool = False) -> Scan:
         If the file is none, is cut off, or is a stack of colour pictures.
     """
     path = require_file(path)
-    array, is_colour = _read_tiff(path) if path.suffix.lower() in TIFF else _read_pillow(path, as_labels)
+    array, is_colour = _read_tiff(path, as_labels) if path.suffix.lower() in TIFF else _read_pillow(path, as_labels)
     return Scan(native(array, as_labels), None, (path,), is_colour)
 
 
@@ -92,8 +92,8 @@ def _read_pillow(path: Path, as_labels: bool) -> tuple[NDArray, bool]:
     return array, array.ndim == 3
 
 
-def _read_tiff(path: Path) -> tuple[NDArray, bool]:
-    from tifffile import TiffFile
+def _read_tiff(path: Path, as_labels: bool) -> tuple[NDArray, bool]:
+    from tifffile import PHOTOMETRIC, TiffFile
 
     # tifffile and its decoders raise whatever their depths raise
     with telling(path, Exception), TiffFile(path) as file:
@@ -114,6 +114,12 @@ def _read_tiff(path: Path) -> tuple[NDArray, bool]:
             raise CaseError(f"{path}: a volume of colours {shape}; only volumes of one channel can be read")
         check_claim(path, shape, series.dtype, path.stat().st_size, compressed=True)
         array = series.asarray()
+        meaning, colours = series.keyframe.photometric, series.keyframe.colormap
+        if not as_labels and meaning == PHOTOMETRIC.PALETTE and colours is not None and array.ndim == 2:
+            # they have 16 bits
+            return np.moveaxis(colours[:, array] >> 8, 0, -1).astype(np.uint8), True
+        if not as_labels and meaning == PHOTOMETRIC.MINISWHITE:
+            array = -array if array.dtype.kind == "f" else ~array
         if not several:
             return array, False
         array = np.moveaxis(array, axes.index("S"), -1)
