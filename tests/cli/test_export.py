@@ -85,3 +85,11 @@ sys.exit("torch was imported" if "torch" in sys.modules else 0)
 def test_missing_weights_are_exit_code_2(command, tmp_path):
     code, _, err = command("export", tmp_path, "--checkpoint", tmp_path / "absent.pth")
     assert (code, len(err)) == (2, 1)
+
+
+def test_without_onnx_the_other_format_is_written(command, tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setattr("napari_swin_litemedsam.backends.export.find_spec", lambda name: None)
+    code, _, err = command("export", tmp_path, "--checkpoint", checkpoint)
+    assert (code, len(err)) == (2, 1)
+    assert "pip install" in err[0]
+    assert {path.name for path in tmp_path.glob("*.xml")} == {"image.xml", "prompt.xml"}

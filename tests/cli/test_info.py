@@ -8,6 +8,7 @@ def test_info_tells_versions_weights_and_times(command, checkpoint):
     assert (code, err) == (0, [])
     facts = dict(line.strip().split(maxsplit=1) for line in out if not line.strip().startswith("trained on"))
     assert facts["version"] == __version__
+    assert {"Python", "napari", "torch"} <= {one.split()[0] for one in facts["beside"].split(", ")}
     assert facts["weights"] == str(checkpoint)
     # the reference counts 15.64 M, with the running statistics and the stored masks
     assert facts["parameters"] == "15.59 M"

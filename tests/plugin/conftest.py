@@ -211,8 +211,11 @@ def warnings_shown():
     notification_manager.notification_ready.disconnect(shown.append)
 
 
-def drag_mouse(layer, *positions, displayed=None):
-    """Press, move and release the mouse on a layer, at world positions, as napari's canvas does."""
+def drag_mouse(layer, *positions, displayed=None, meanwhile=lambda: None):
+    """Press, move and release the mouse on a layer, at world positions, as napari's canvas does.
+
+    `meanwhile` is called before the mouse reaches the last position.
+    """
 
     def event(kind, position, dragging):
         return SimpleNamespace(
@@ -231,7 +234,9 @@ def drag_mouse(layer, *positions, displayed=None):
 
     # napari exchanges what is inside while the mouse moves
     mouse_press_callbacks(layer, wrapt.ObjectProxy(event("mouse_press", positions[0], False)))
-    for position in positions[1:]:
+    for number, position in enumerate(positions[1:], start=2):
+        if number == len(positions):
+            meanwhile()
         mouse_move_callbacks(layer, event("mouse_move", position, True))
     mouse_release_callbacks(layer, event("mouse_release", positions[-1], False))
 

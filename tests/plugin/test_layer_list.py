@@ -233,3 +233,71 @@ def test_points_replaced_by_none(viewer, widget, settle, predictor):
     layer(viewer, "points").data = np.zeros((0, 3))
     settle(widget)
     assert predictor.calls[-1]["points"].shape == (0, 2)
+
+
+def test_the_chosen_layers_stay_chosen_under_other_names(viewer, widget, volume, settle):
+    other = viewer.add_image(np.ones((30, 30)), name="other")
+    viewer.add_labels(np.zeros((30, 30), int), name="first")
+    reference = viewer.add_labels(np.zeros((30, 30), int), name="second")
+    widget._references.value = reference
+    widget.image = other
+    other.name, reference.name = "brain", "expert"
+    viewer.add_labels(np.zeros((30, 30), int), name="third")
+    settle(widget)
+    assert widget.image is other
+    assert widget._references.value is reference
+    # one layer takes the name of another
+    volume.name, other.name = "scan 2", "scan"
+    viewer.add_labels(np.zeros((30, 30), int), name="fourth")
+    settle(widget)
+    assert widget.image is other
+
+
+@pytest.mark.parametrize("kind", ["masks", "scribble"])
+def test_labels_replaced_on_slices_out_of_view_count(viewer, widget, settle, kind):
+    draw(widget)
+    settle(widget)
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    viewer.dims.set_point(0, 0)
+    other = layer(viewer, kind).data.copy()
+    other[2, 40, 20:31] = 1
+    layer(viewer, kind).data = other
+    settle(widget)
+    draw(widget, OTHER, 2)
+    settle(widget)
+    assert (layer(viewer, kind).data[2, 40, 20:31] == 1).all()
+    item = widget._work.session.objects[1]
+    assert item.hand if kind == "masks" else item.scribble_edited
+
+
+def test_a_replaced_result_is_committed_to(viewer, widget, settle):
+    draw(widget)
+    settle(widget)
+    widget.panel.buttons["commit"].click()
+    settle(widget)
+    other = layer(viewer, "result").data.copy()
+    other[0, 0, 0] = 2
+    layer(viewer, "result").data = other
+    draw(widget, OTHER)
+    settle(widget)
+    widget.panel.buttons["commit"].click()
+    settle(widget)
+    assert layer(viewer, "result").data is other
+    np.testing.assert_array_equal(other[2] == 3, filled(OTHER))
+    assert other[0, 0, 0] == 2
+
+
+def test_a_result_of_another_size_is_left_to_the_user(viewer, widget, settle):
+    draw(widget)
+    settle(widget)
+    widget.panel.buttons["commit"].click()
+    settle(widget)
+    theirs = layer(viewer, "result")
+    theirs.data = np.zeros((3, 4, 5), int)
+    draw(widget, OTHER)
+    settle(widget)
+    widget.panel.buttons["commit"].click()
+    settle(widget)
+    assert not theirs.data.any()
+    assert set(np.unique(widget._work.layers.result.data)) == {0, 1, 2}

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from napari._app_model import get_app_model
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_swin_litemedsam.plugin import autosave, storage
 from napari_swin_litemedsam.plugin.autosave import key_of, latest
@@ -91,6 +91,43 @@ class TestByHand:
         assert masks(drawn)[20, 30] == 1
         assert other.contrast_limits == [0.2, 0.7]
         assert len(predictor.calls) == runs
+
+    def test_undo_of_opening_leaves_nothing_to_be_run(self, drawn, dialogs, qtbot, settle):
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(lambda: "is saved in 'mine" in drawn.panel.status.text())
+        drawn.image.contrast_limits = (0.2, 0.7)
+        settle(drawn)
+        drawn.panel.buttons["open_session"].click()
+        qtbot.waitUntil(lambda: "is open, with 1 object" in drawn.panel.status.text())
+        settle(drawn)
+        drawn.panel.buttons["undo"].click()
+        assert drawn._work.session.objects[1].state == "done"
+
+    def test_a_file_that_the_dialog_did_not_ask_about_is_asked_about(self, drawn, dialogs, qtbot, monkeypatch):
+        dialogs.write_text("theirs")
+        typed = str(dialogs).removesuffix(storage.SUFFIX)
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (typed, ""))
+        monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
+        drawn.panel.buttons["save_session"].click()
+        qtbot.wait(200)
+        assert dialogs.read_text() == "theirs"
+        monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(lambda: "is saved in 'mine" in drawn.panel.status.text())
+        assert len(storage.read(dialogs).objects) == 1
+
+    def test_weights_that_are_gone_are_no_reason_not_to_save(
+        self, drawn, dialogs, settle, predictor, qtbot, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr("napari_swin_litemedsam.plugin.widget.load_predictor", lambda choice: predictor)
+        weights = tmp_path / "gone.pth"
+        weights.touch()
+        drawn.panel.model_section.open_file(weights)
+        settle(drawn)
+        weights.unlink()
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(lambda: "is saved in 'mine" in drawn.panel.status.text())
+        assert storage.read(dialogs).origin.weights == "gone.pth"
 
     @pytest.mark.window
     def test_from_naparis_menu(self, drawn, dialogs, qtbot):
@@ -181,6 +218,24 @@ class TestByItself:
         viewer.window.remove_dock_widget(widget)
         qtbot.waitUntil(lambda: latest(key_of(viewer.layers["picture"])) is not None)
         assert len(storage.read(latest(key_of(viewer.layers["picture"])).path).objects) == 1
+
+    def test_closing_saves_the_last_stroke(self, viewer, drawn, drag, qtbot):
+        layer = drawn._work.layers.masks
+        layer.mode = "paint"
+        drag(layer, (40, 20), (40, 30))
+        drawn.shut_down()
+        qtbot.waitUntil(lambda: latest(key_of(viewer.layers["picture"])) is not None)
+        assert storage.read(latest(key_of(viewer.layers["picture"])).path).objects[0]["hand"]
+
+    def test_paint_on_the_result_is_saved(self, drawn, kept, settle, drag, qtbot):
+        drawn.panel.buttons["commit"].click()
+        settle(drawn)
+        kept(drawn)
+        result = drawn._work.layers.result
+        result.mode, result.brush_size, result.selected_label = "paint", 1, 7
+        drag(result, (40, 20), (40, 30))
+        (path,) = kept(drawn)
+        assert (storage.read(path).result[40, 20:31] == 7).all()
 
     @pytest.mark.window
     def test_closing_during_a_write_waits_for_nothing_and_leaves_whole_files(self, viewer, drawn, monkeypatch, qtbot):

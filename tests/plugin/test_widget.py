@@ -170,6 +170,25 @@ class TestSeveralImages:
         widget.image = viewer.add_image(np.ones((30, 30)), name="other")
         assert [layer.name for layer in viewer.layers] == ["picture", "other", "other boxes"]
 
+    def test_layers_that_hold_something_stay(self, viewer, picture, open_widget, settle):
+        kinds = ("result", "masks", "scribble")
+        before = [viewer.add_labels(np.ones((48, 64), np.uint16), name=f"picture {kind}") for kind in kinds]
+        widget = open_widget()
+        widget.image = viewer.add_image(np.ones((30, 30)), name="other")
+        settle(widget)
+        assert all(layer in viewer.layers for layer in before)
+        assert "picture boxes" not in viewer.layers
+
+    def test_what_was_deleted_comes_back_after_a_look_at_another_one(self, viewer, picture, open_widget, settle):
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        widget.intents.remove([1])
+        widget.image = viewer.add_image(np.ones((30, 30)), name="other")
+        widget.image = picture
+        widget.intents.undo()
+        np.testing.assert_array_equal(viewer.layers["picture masks"].data == 1, filled(BOX))
+
     def test_an_image_opened_later_is_taken(self, viewer, open_widget, qtbot):
         widget = open_widget()
         viewer.add_image(np.ones((30, 30)), name="late")
@@ -204,3 +223,31 @@ class TestTakingOver:
         np.testing.assert_array_equal(viewer.layers["scan points"].data, points)
         np.testing.assert_array_equal(viewer.layers["scan scribble"].data, scribble)
         np.testing.assert_array_equal(predictor.calls[-1]["points"], points[:, 1:])
+
+    def test_paint_on_the_masks_is_not_run_over(self, viewer, picture, open_widget, settle, predictor, drag):
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        masks = viewer.layers["picture masks"]
+        masks.mode, masks.brush_size = "paint", 1
+        drag(masks, (40, 20), (40, 30))
+        settle(widget)
+        painted = masks.data.copy()
+        assert (painted[40, 20:31] == 1).all()
+        widget.shut_down()
+        again = open_widget()
+        settle(again)
+        np.testing.assert_array_equal(masks.data, painted)
+        assert len(predictor.calls) == 1
+        assert again._work.session.objects[1].state == "done"
+
+    def test_a_result_with_the_highest_label_that_it_can_hold(self, viewer, picture, open_widget, settle):
+        result = viewer.add_labels(np.zeros((48, 64), np.uint8), name="picture result")
+        result.data[0] = 255
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        widget.panel.buttons["commit"].click()
+        settle(widget)
+        np.testing.assert_array_equal(result.data == 256, filled(BOX))
+        assert (result.data[0] == 255).all()

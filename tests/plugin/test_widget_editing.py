@@ -136,6 +136,59 @@ class TestEditing:
         assert (widget._work.layers.scribble.data[40, 20:31] == 1).all()
         assert predictor.calls[-1]["scribble"][40, 20:31].all()
 
+    @pytest.fixture
+    def answer(self, widget, predictor, qtbot):
+        """Run object 1 again, and return what lets the answer come."""
+        predictor.allowed.clear()
+        widget._work.session.regenerate(1)
+        qtbot.waitUntil(lambda: widget._runner.busy)
+
+        def let_it_come():
+            predictor.allowed.set()
+            qtbot.waitUntil(lambda: not widget._runner.busy)
+            # until all that it has changed would be shown
+            qtbot.wait(100)
+
+        return let_it_come
+
+    def test_a_box_is_drawn_on_while_an_answer_comes(self, widget, settle, drag, answer):
+        widget.panel.buttons["box"].click()
+        layers = widget._work.layers
+        drag(layers.boxes, (2, 2), (20, 8), (44, 16), meanwhile=answer)
+        settle(widget)
+        assert {id: item.box for id, item in widget._work.session.objects.items()} == {1: BOX, 2: (2, 2, 44, 16)}
+        assert layers.boxes.features["object"].tolist() == [1, 2]
+        # the answer that came meanwhile is shown as well
+        assert layers.points.data.tolist().count([12, 21]) == 1
+
+    def test_a_box_is_moved_on_while_an_answer_comes(self, widget, settle, drag, answer):
+        boxes = widget._work.layers.boxes
+        draw_box(widget, (2, 2, 44, 16))
+        boxes.mode, boxes.selected_data = "select", {1}
+        drag(boxes, (33, 9), (33, 20), (33, 39), meanwhile=answer)
+        settle(widget)
+        assert widget._work.session.objects[2].box == (2, 32, 44, 46)
+
+    def test_a_point_is_moved_on_while_the_answer_of_another_object_comes(self, widget, settle, drag, predictor, qtbot):
+        draw_box(widget, (2, 2, 44, 16))
+        settle(widget)
+        points = widget._work.layers.points
+        predictor.allowed.clear()
+        widget._work.session.regenerate(1)
+        qtbot.waitUntil(lambda: widget._runner.busy)
+        points.mode, points.selected_data = "select", {points.data.tolist().index([3, 3])}
+
+        def answer():
+            predictor.allowed.set()
+            qtbot.waitUntil(lambda: len(predictor.calls) == 3)
+            qtbot.wait(200)
+
+        drag(points, (3, 3), (5, 5), (9, 9), meanwhile=answer)
+        settle(widget)
+        assert widget._work.session.objects[2].points.tolist().count([9, 9]) == 1
+        assert points.data.tolist().count([9, 9]) == 1
+        assert len(points.data) == 8
+
     def test_points_go_to_the_chosen_object(self, widget, settle, drag):
         draw_box(widget, (35, 2, 40, 12))
         settle(widget)
@@ -180,6 +233,22 @@ class TestUndo:
         np.testing.assert_array_equal(layers.points.data, before)
         settle(widget)
         assert len(predictor.calls) == 2
+
+    def test_of_what_came_during_a_run_leaves_the_answer(self, picture, open_widget, settle, predictor, qtbot):
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        predictor.allowed.clear()
+        widget._work.layers.points.add([[25, 40]])
+        qtbot.waitUntil(lambda: widget._runner.busy)
+        widget.intents.rename(1, "liver")
+        predictor.allowed.set()
+        settle(widget)
+        widget.intents.undo()
+        item = widget._work.session.objects[1]
+        assert (item.name, item.state, len(item.points)) == ("", "done", 5)
+        widget.intents.undo()
+        assert (item.state, len(item.points)) == ("done", 4)
 
     def test_takes_back_a_stroke_apart_from_naparis_history(self, picture, open_widget, settle, drag):
         widget = open_widget()

@@ -1,6 +1,7 @@
 """The widget's panel as a user meets it: the window, the table, and what they do to the layers."""
 
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -34,6 +35,16 @@ class TestWindow:
         image, window, _ = predictor.images[-1]
         assert window == (0.2, 0.8)
         np.testing.assert_array_equal(image, volume.data[4])
+
+    def test_a_change_leaves_what_is_committed(self, widget, volume, settle, predictor):
+        widget.panel.buttons["commit"].click()
+        widget.panel.table.selectRow(1)
+        settle(widget)
+        before = len(predictor.calls)
+        volume.contrast_limits = (0.1, 0.9)
+        settle(widget)
+        assert widget._work.session.objects[2].committed
+        assert len(predictor.calls) == before
 
     def test_percentiles_are_measured(self, widget, volume, settle, predictor, qtbot):
         presets = widget.panel.window_section.presets
@@ -111,6 +122,24 @@ class TestTable:
         assert widget._work.layers.boxes.edge_color[:, 3].tolist() == [1, 0, 1]
         assert widget._work.layers.masks.get_color(3)[3] == 1
 
+    def test_others_are_seen_once_a_hidden_one_is_deleted(self, widget, settle, draw):
+        widget.panel.table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
+        widget.intents.remove([1])
+        draw(widget, (2, 2, 9, 9), axial(4))
+        settle(widget)
+        layers = widget._work.layers
+        assert layers.points.shown.all()
+        np.testing.assert_allclose(layers.masks.get_color(3), colour_of(3))
+
+    def test_a_new_object_is_seen_after_a_hidden_one_was_chosen_and_shown(self, widget, settle, draw):
+        first = widget.panel.table.item(0, 0)
+        first.setCheckState(Qt.CheckState.Unchecked)
+        widget.panel.table.selectRow(0)
+        first.setCheckState(Qt.CheckState.Checked)
+        draw(widget, (2, 2, 9, 9), axial(4))
+        settle(widget)
+        assert widget._work.layers.boxes.edge_color[:, 3].tolist() == [1, 1, 1]
+
 
 @pytest.mark.window
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -156,6 +185,23 @@ class TestModel:
         assert "The model stays as it was" in str(warnings_shown[-1].message)
         assert widget.panel.model_section.choice == ModelChoice()
         assert len(predictor.calls) == before
+
+    def test_one_that_does_not_load_after_one_that_does(self, widget, settle, predictor, monkeypatch, qtbot):
+        go_on = Event()
+
+        def load(choice):
+            if choice.checkpoint == Path("bad.pth"):
+                raise ValueError("bad")
+            assert go_on.wait(10)
+            return predictor
+
+        monkeypatch.setattr(widget_module, "load_predictor", load)
+        widget.panel.model_section.open_file(Path("good.pth"))
+        qtbot.waitUntil(lambda: widget._runner.busy)
+        widget.panel.model_section.open_file(Path("bad.pth"))
+        go_on.set()
+        settle(widget)
+        assert widget.panel.model_section.choice == ModelChoice(Path("good.pth"))
 
     def test_new_box_encodes_the_slice_in_view(self, viewer, volume, open_widget, settle, predictor):
         widget = open_widget()

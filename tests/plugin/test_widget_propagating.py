@@ -92,6 +92,102 @@ def test_an_edit_during_the_run_waits_and_is_not_lost(widget, settle, predictor,
     assert widget._work.layers.masks.data.any(axis=(1, 2)).all()
 
 
+@pytest.fixture
+def start(widget, predictor, qtbot):
+    """Start a propagation that stays where it is until the predictor is allowed to answer, and the view where it is."""
+    widget.panel.follow.setChecked(False)
+    predictor.allowed.clear()
+    widget.panel.buttons["propagate"].click()
+    qtbot.waitUntil(lambda: widget._runner.busy)
+
+
+def brush(widget, kind):
+    layer = getattr(widget._work.layers, kind)
+    layer.mode, layer.brush_size = "paint", 1
+    return layer
+
+
+@pytest.mark.usefixtures("start")
+@pytest.mark.parametrize("kind", ["scribble", "masks"])
+def test_a_stroke_during_the_run_is_not_painted_over_when_the_user_scrolls_on(
+    widget, viewer, settle, predictor, drag, kind
+):
+    layer = brush(widget, kind)
+    drag(layer, (6, 20, 10), (6, 20, 15))
+    viewer.dims.set_point(0, 3)
+    predictor.allowed.set()
+    settle(widget)
+    item = widget._work.session.objects[1]
+    assert (layer.data[2, 40, 20:31] == 1).all()
+    assert item.hand if kind == "masks" else item.scribble_edited
+
+
+@pytest.mark.usefixtures("start")
+def test_a_stroke_ahead_of_the_run_is_not_painted_over(widget, viewer, settle, predictor, drag):
+    masks = brush(widget, "masks")
+    viewer.dims.set_point(0, 15)
+    drag(masks, (15, 20, 10), (15, 20, 15))
+    viewer.dims.set_point(0, 3)
+    predictor.allowed.set()
+    settle(widget)
+    assert (masks.data[5, 40, 20:31] == 1).all()
+    assert axial(5) in widget._work.session.objects[1].hand
+
+
+@pytest.mark.parametrize("kind", ["scribble", "masks"])
+def test_a_stroke_on_the_boxs_slice_goes_on_while_other_slices_come(widget, settle, predictor, drag, kind, qtbot):
+    widget.panel.follow.setChecked(False)
+    layer = brush(widget, kind)
+    predict, calls = predictor.predict, len(predictor.calls)
+
+    def stop_after_first(*args, **options):
+        if len(predictor.calls) == calls + 1:
+            predictor.allowed.clear()
+        return predict(*args, **options)
+
+    predictor.predict = stop_after_first
+    widget.panel.buttons["propagate"].click()
+    qtbot.waitUntil(lambda: not predictor.allowed.is_set())
+    qtbot.wait(100)
+
+    def go_on():
+        predictor.predict = predict
+        predictor.allowed.set()
+        qtbot.waitUntil(lambda: not widget._runner.busy)
+
+    drag(layer, (6, 20, 10), (6, 20, 15), (6, 20, 16), meanwhile=go_on)
+    settle(widget)
+    assert (layer.data[2, 40, 20:33] == 1).all()
+
+
+@pytest.mark.usefixtures("start")
+def test_deleting_twice_deletes_once(widget, settle, predictor):
+    widget.panel.table.selectRow(0)
+    widget.panel.buttons["delete"].click()
+    widget.panel.buttons["delete"].click()
+    predictor.allowed.set()
+    settle(widget)
+    assert not widget._work.session.objects
+
+
+@pytest.mark.usefixtures("start")
+def test_undo_during_the_run_is_no_end_of_it(widget, settle, predictor):
+    widget.intents.undo()
+    predictor.allowed.set()
+    settle(widget)
+    assert widget.panel.status.text() == "Stopped after 0 of 6: the objects have changed since."
+
+
+@pytest.mark.usefixtures("start")
+def test_the_key_pressed_again_does_not_do_it_all_again(widget, settle, predictor):
+    before = len(predictor.calls)
+    widget.intents.do("propagate")
+    assert "still runs" in widget.panel.status.text()
+    predictor.allowed.set()
+    settle(widget)
+    assert len(predictor.calls) <= before + 6
+
+
 def test_says_that_boxes_outside_stay(widget, settle, warnings_shown):
     widget.panel.first.setValue(3)
     widget.panel.buttons["propagate"].click()

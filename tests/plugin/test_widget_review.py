@@ -61,6 +61,17 @@ class TestComparing:
         assert cells == ["1", "5", "1.000", "1.000", "0.0"]
         assert "truth" in widget.panel.status.text()
 
+    def test_takes_in_what_is_committed(self, widget, viewer, qtbot):
+        review = widget.panel.review_section
+        truth = np.zeros((6, 48, 64), np.uint8)
+        truth[2, 10:31, 20:51] = 5
+        viewer.add_labels(truth, name="truth")
+        widget.panel.buttons["commit"].click()
+        widget.panel.table.selectRow(0)
+        widget.panel.buttons["compare"].click()
+        qtbot.waitUntil(lambda: not review.scores.isHidden())
+        assert "1.000" in review.scores.text()
+
     def test_says_when_the_shapes_differ(self, widget, viewer, qtbot, warnings_shown):
         viewer.add_labels(np.zeros((6, 8, 8), np.uint8), name="truth")
         widget.panel.buttons["compare"].click()

@@ -60,6 +60,15 @@ def test_commit_moves_the_mask_to_the_result_and_readies_a_box(widget, viewer, s
     assert viewer.layers[-1].name == "picture boxes"
 
 
+def test_a_commit_that_the_user_calls_off_is_no_mistake(widget, viewer, settle, monkeypatch, warnings_shown):
+    widget._work.session.adopt_result(np.full((48, 64), 7, np.uint16))
+    monkeypatch.setattr(widget.intents, "_ask_rule", lambda others: None)
+    widget.panel.overlap.setCurrentText("ask")
+    widget.panel.buttons["commit"].click()
+    assert widget.panel.status.text() == "Nothing was committed."
+    assert not warnings_shown
+
+
 def test_a_result_without_objects_is_shown_too(widget, viewer, settle):
     result = np.zeros((48, 64), np.uint16)
     result[5:9, 5:9] = 4

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-_FORMATS = ("onnx", "openvino")
+# the one that may be missing last, so that the other is written
+_FORMATS = ("openvino", "onnx")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction") -> None:

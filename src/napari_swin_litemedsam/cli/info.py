@@ -1,11 +1,18 @@
 """``swin-litemedsam info``: what is installed and how fast it is here."""
 
 import argparse
+import platform
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 from .. import __version__
 from ..backends import Model
 from ..backends.choice import remembered
 from ._model import add_model_options, load_predictor
+
+# what a report of a fault should tell the versions of
+_BESIDE = "napari", "numpy", "torch", "openvino"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction") -> None:
@@ -13,6 +20,12 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
     parser = subparsers.add_parser("info", help="show versions, weights and the time per image on this machine")
     add_model_options(parser)
     parser.set_defaults(run=run)
+
+
+def _installed() -> Iterator[str]:
+    for name in _BESIDE:
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     assert isinstance(model, Model)
     facts: dict[str, object] = {
         "version": __version__,
+        "beside": ", ".join([f"Python {platform.python_version()}", *_installed()]),
         "weights": model.path,
         **{f"  {key}": value for key, value in sorted(model.metadata.items())},
         "parameters": f"{model.parameters / 1e6:.2f} M",

@@ -184,6 +184,7 @@ class Autosave(QObject):
         self._timer.timeout.connect(self.save)
         writer.done.connect(self._done)
         session.changed.connect(self._changed)
+        session.repainted.connect(self._start)
 
     @property
     def pending(self) -> bool:
@@ -196,8 +197,12 @@ class Autosave(QObject):
         return self._writing or self.pending
 
     def _changed(self, change: Change) -> None:
+        if change.ids:
+            self._start()
+
+    def _start(self) -> None:
         # a pause without changes is not waited for: work that goes on is saved too
-        if change.ids and not self.pending:
+        if not self.pending:
             self._timer.start(PAUSE)
 
     def save(self) -> None:
@@ -238,6 +243,7 @@ class Autosave(QObject):
     def stop(self) -> None:
         """Save what is not saved yet, leave the file to others, and watch the session no more."""
         self._session.changed.disconnect(self._changed)
+        self._session.repainted.disconnect(self._start)
         self._writer.done.disconnect(self._done)
         if self.pending:
             self._writing = False

@@ -247,7 +247,10 @@ class Editing(Results):
         return bool(edits)
 
     def adopt_masks(self, labels: NDArray) -> None:
-        """Take the masks of all objects, as the model's, from label ids of the whole image."""
+        """Take the masks of all objects, as the model's, from label ids of the whole image.
+
+        Objects that have one on their box's plane are not run: that would repaint what the user has painted on it.
+        """
         for id, where in enumerate(find_objects(labels), start=1):
             item = self.objects.get(id)
             if item is None or where is None:
@@ -255,6 +258,8 @@ class Editing(Results):
             with self.step("adopt mask", id):
                 for plane in item.plane.parallels(where):
                     item.answer(plane, labels[plane.index] == id)
+                if item.masks.get(item.plane):
+                    item.state = State.DONE
 
     def forget_hand_edits(self, id: int) -> None:
         """Give the pixels of an object that the user has painted or erased back to the model, on all its slices."""

@@ -1,17 +1,18 @@
 """What the user does to the layers, told to the session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
 from .images import GEOMETRY, pixels_of, plane_in_view, shown_axes
 from .layers import SessionLayers
 from .objects import Change
 from .painting import Painting
 from .planes import Box, Plane
-from .showing import set_owners, show, show_rest
+from .showing import set_owners, show, show_boxes, show_rest
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
 
@@ -55,8 +56,9 @@ class Edits:
         for event, slot in self._connected.pop(sender, ()):
             event.disconnect(slot)
         callbacks = getattr(sender, "mouse_drag_callbacks", [])
-        if self._painting.drag in callbacks:
-            callbacks.remove(self._painting.drag)
+        for drag in (self._painting.drag, self._drag):
+            if drag in callbacks:
+                callbacks.remove(drag)
 
     def _session_changed(self, change: Change) -> None:
         show(self.layers, change)
@@ -77,7 +79,9 @@ class Edits:
         """Listen to all of our layers that exist."""
         layers = self.layers
         boxes, points, scribble, masks = layers.boxes, layers.points, layers.scribble, layers.masks
-        if boxes is not None:
+        if boxes is not None and boxes not in self._connected:
+            # before napari's own, which draws and moves
+            boxes.mouse_drag_callbacks.insert(0, self._drag)
             selected = boxes.selected_data.events.items_changed
             self._connect(boxes, (boxes.events.data, self._boxes_changed), (selected, self._box_selected))
         if points is not None:
@@ -91,6 +95,10 @@ class Edits:
                 (scribble.events.set_data, self._undone),
                 (scribble.events.selected_label, self._label_chosen),
             )
+        if (result := layers.result) is not None:
+            self._connect(
+                result, (result.events.data, self._result_replaced), (result.events.paint, self._result_painted)
+            )
         if masks is not None and masks not in self._connected:
             # before napari's own, which draws
             masks.mouse_drag_callbacks.insert(0, self._painting.drag)
@@ -102,8 +110,24 @@ class Edits:
                 (masks.events.selected_label, self._label_chosen),
             )
 
+    def _drag(self, layer: Any, event: Any) -> Iterator[None]:
+        """Leave boxes as they are while the mouse is down, as one of napari's callbacks."""
+        self.layers.dragging = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self.layers.dragging = False
+        # once napari has told of what was drawn or moved
+        QTimer.singleShot(0, self._show_boxes)
+
+    def _show_boxes(self) -> None:
+        if self.session in self._connected:
+            show_boxes(self.layers)
+
     def forget(self, layer: Any) -> str:
         """Leave one of our layers to the user; the session keeps what it showed. Returns what is to be said of it."""
+        if layer is self.layers.boxes:
+            self.layers.dragging = False
         if not self.layers.forget(layer):
             return ""
         self._disconnect(layer)
@@ -112,23 +136,43 @@ class Edits:
         return f"'{layer.name}' is no longer in use. Nothing is lost: a new one comes with the next edit."
 
     def _labels_replaced(self, event: Any) -> None:
-        if not self.layers.fits(event.source) and (message := self.forget(event.source)):
-            self._warn(message)
+        layers, replaced = self.layers, event.source
+        if not layers.fits(replaced):
+            if message := self.forget(replaced):
+                self._warn(message)
+        elif replaced is layers.masks:
+            self._painting.read_all()
+        elif replaced is layers.scribble:
+            with self.session.together():
+                for item in list(self.session.open_objects.values()):
+                    self._read_scribble(item.plane)
+
+    def _result_replaced(self, event: Any) -> None:
+        self._labels_replaced(event)
+        if (result := self.layers.result) is not None:
+            self.session.adopt_result(np.asarray(result.data))
+            self.session.repainted.emit()
+
+    def _result_painted(self, event: Any = None) -> None:
+        # it is in the session's own array already
+        self.session.repainted.emit()
 
     def _take_over(self) -> None:
         """Make objects of boxes from before; their points and scribbles count as the user's."""
         masks = self.layers.masks
         with self.session.together():
             self.read_boxes()
-            if masks is not None:
-                self.session.adopt_masks(np.asarray(masks.data))
             self.read_points()
             for item in list(self.session.objects.values()):
                 self._read_scribble(item.plane)
+            if masks is not None:
+                # last, since it is what has come of the prompts, and perhaps of the user's paint
+                self.session.adopt_masks(np.asarray(masks.data))
         self.session.history.clear()
 
     def stop(self) -> None:
         """Leave the layers to the user as ordinary ones."""
+        self.layers.dragging = False
         show_rest(self.layers)
         for sender in list(self._connected):
             self._disconnect(sender)
@@ -267,6 +311,7 @@ class Edits:
 
     def read_prompts(self, plane: Plane) -> None:
         """Bring the session up to date with the prompts and masks on a plane, also amid a stroke or a drag."""
+        self.catch_up()
         self.read_points()
         self._read_scribble(plane)
         self._painting.read(plane)

@@ -1,6 +1,6 @@
 """Undo and redo: what was where before a step, and what after it."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,9 +76,12 @@ class History:
         """The newest step that is not undone."""
         return self._done[-1] if self._done else None
 
-    def newest_of(self, id: int) -> Step | None:
-        """The newest step that is not undone and concerns an object."""
-        return next((step for step in reversed(self._done) if id in step.ids), None)
+    def newest_of(self, id: int, besides: Collection[str] = ()) -> Step | None:
+        """The newest step that is not undone and concerns more of an object than the fields `besides`."""
+        for step in reversed(self._done):
+            if id in step.ids and any(key[0] == id and key[1] not in besides for key in step.changes):
+                return step
+        return None
 
     def record(self, name: str, changes: Changes) -> Step:
         """Add a step; what was undone before cannot be redone any more."""

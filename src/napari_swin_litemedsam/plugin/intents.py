@@ -12,6 +12,7 @@ from .carrying import Reach, Route
 from .images import pixels_of, show_plane, spacing_around, spacing_of
 from .messages import Messages
 from .panel import Panel
+from .planes import blank_labels
 from .review_section import NSD_TOLERANCE
 from .runs import Runs, Work
 from .sessions import Sessions
@@ -136,6 +137,8 @@ class Intents:
             work.ensure_layers()
             work.edits.select(id)
             select(work.layers, id)
+            if work.hidden:
+                show_all_but(work.layers, work.hidden)
             show_plane(work.layers.image, self.viewer.dims, work.session.objects[id].plane)
 
     def regenerate(self) -> None:
@@ -146,10 +149,10 @@ class Intents:
             self._runs.edited()
 
     def run(self, pause: int = 0) -> None:
-        """Run the current object again, with its prompts as they are."""
+        """Run the current object again, with its prompts as they are; what is committed stays as it is."""
         work = self._chosen()
-        if work is not None and work.session.current_object is not None:
-            work.session.current_object.wait()
+        if work is not None and (item := work.session.current_object) is not None and not item.committed:
+            item.wait()
             self._runs.edited(pause)
 
     def delete(self) -> None:
@@ -208,8 +211,11 @@ class Intents:
             return
         work.edits.catch_up()
         rules: dict[str, Rule | Ask] = {"keep": "keep", "overwrite": "overwrite", "ask": self._ask_rule}
-        if work.session.commit(self.panel.table.chosen_ids, rules[self.panel.overlap.currentText()]):
+        chosen = self.panel.table.chosen_ids
+        if work.session.commit(chosen, rules[self.panel.overlap.currentText()]):
             self.use_tool("box")
+        elif work.session.ready(chosen):
+            self._messages.say("Nothing was committed.")
         else:
             self._messages.warn("Nothing was committed: choose an object that has a mask.")
 
@@ -301,6 +307,10 @@ class Intents:
         """Carry the boxes of the view that the canvas shows as far as was chosen."""
         first, last = sorted((self.panel.first.value(), self.panel.last.value()))
         work = self._chosen()
+        if self._runs.propagating:
+            # a key that is held comes many times, and each would do all of it again
+            self._messages.say("The last propagation still runs.")
+            return
         plane = None if work is None else work.edits.plane_in_view()
         if work is None or plane is None or plane.axis is None:
             self._messages.warn("Only volumes have slices to carry boxes through.")
@@ -346,16 +356,23 @@ class Intents:
     def compare(self) -> None:
         """Compare all objects with the reference, in a worker."""
         work, reference = self._chosen(), self._reference()
-        if work is None or work.layers.masks is None or reference is None or self._side_runner.busy:
+        if work is None or reference is None or self._side_runner.busy:
             return
-        image = work.layers.image
-        masks, truth, spacing = work.layers.masks.data, pixels_of(reference), spacing_of(image)
+        work.edits.catch_up()
+        image, shape = work.layers.image, work.session.shape
+        truth, spacing = pixels_of(reference), spacing_of(image)
+        # committed objects, too, which no layer of ours shows as they are; masks are replaced, never changed
+        masks = [(item.id, dict(item.masks)) for item in work.session.objects.values()]
         matches: list[Match] = []
 
         def steps() -> "Iterator[Match]":
             from ..evaluation import match_objects
 
-            yield from match_objects(np.asarray(masks), np.asarray(truth), spacing, NSD_TOLERANCE)
+            labels = blank_labels(shape)
+            for id, own in masks:
+                for plane, mask in own.items():
+                    mask.paint(labels[plane.index], id)
+            yield from match_objects(labels, np.asarray(truth), spacing, NSD_TOLERANCE)
 
         def end(error: Exception | None) -> None:
             if error is not None:

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     import napari
 
 
+_MOST_IDS = np.iinfo(np.uint16).max
+
+
+def is_empty(layer: Any) -> bool:
+    """Whether there is no shape, no point and no label in a layer."""
+    return not np.any(layer.data) if isinstance(layer, Labels) else not len(layer.data)
+
+
 class SessionLayers:
     """Boxes, points, scribble and masks of one image, as layers that lie where the image lies.
 
@@ -44,6 +52,7 @@ class SessionLayers:
         self.session.channel = channel_of(image)
         self.kind = "positive"
         self.quiet = False
+        self.dragging = False  # whether the mouse is down on the layer of boxes
         self.unshown: list[Change] = []  # what `show_rest` has still to show
         self.points: Points | None = self._find(Points, "points", {"object", "kind"})
         self.scribble: Labels | None = self._find(Labels, "scribble")
@@ -66,6 +75,9 @@ class SessionLayers:
                 continue
             fits = layer.data.shape == self.session.shape if kind is Labels else layer.ndim == len(self.session.shape)
             if fits and features <= set(getattr(layer, "features", ())):
+                if kind is Labels and np.iinfo(layer.data.dtype).max < _MOST_IDS:
+                    # an id beyond what it can hold could not be written into it
+                    layer.data = np.asarray(layer.data).astype(np.uint16)
                 return layer
         return None
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from .layers import SessionLayers
 from .planes import Plane
@@ -70,6 +71,15 @@ class Painting:
     def read(self, plane: Plane) -> None:
         """Bring the session up to date with a plane, also amid a stroke."""
         self._read({plane})
+
+    def read_all(self) -> None:
+        """Bring the session up to date with all planes."""
+        masks = self.layers.masks
+        assert masks is not None
+        planes = {plane for item in self.session.open_objects.values() for plane in item.masks}
+        for where in find_objects((np.asarray(masks.data) != 0).view(np.uint8)):
+            planes |= self._touched([(where,)])
+        self._read(planes)
 
     def _read(self, planes: Iterable[Plane], reverted: bool = False) -> bool:
         masks = self.layers.masks

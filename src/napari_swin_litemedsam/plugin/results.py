@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from psygnal import Signal
 
 from .history import Changes
 from .ledger import Ledger
@@ -51,6 +52,8 @@ class Results(Ledger):
         self.result: NDArray | None = None
         self.highest_id = 0  # of labels that are of no object
 
+    repainted = Signal()  # the result, by the user
+
     def adopt_result(self, labels: NDArray) -> None:
         """Commit to these labels, ``shape``, from now on; new objects get ids above them."""
         self.result = labels
@@ -71,6 +74,10 @@ class Results(Ledger):
                 found.update(np.unique(self.result[plane.index][patch.full()]).tolist())
         return found - {0, *ids}
 
+    def ready(self, ids: Iterable[int]) -> list[int]:
+        """Those of some objects that can be committed: that have a mask and wait for none."""
+        return [id for id in ids if self.objects[id].masks and self.objects[id].settled]
+
     def commit(self, ids: Iterable[int], rule: Rule | Ask = "keep") -> list[int]:
         """Write all masks of objects, on all their slices, to the result, under the objects' ids; one step.
 
@@ -90,7 +97,7 @@ class Results(Ledger):
         list of int
             The ids that were committed.
         """
-        ready = [id for id in ids if self.objects[id].masks and self.objects[id].settled]
+        ready = self.ready(ids)
         if callable(rule):
             others = self.overlapping(ready)
             chosen = rule(others) if others else "keep"

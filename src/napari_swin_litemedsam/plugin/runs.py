@@ -37,6 +37,12 @@ class Work:
         return self.layers.session
 
     @property
+    def unused(self) -> bool:
+        """Whether there is nothing that could be lost, not even what undo would bring back."""
+        history = self.session.history
+        return not self.session.objects and history.undo_name is None and history.redo_name is None
+
+    @property
     def depth(self) -> int:
         """Number of slices that boxes are carried through in the view that the canvas shows."""
         axis = self.edits.plane_in_view().axis
@@ -159,6 +165,9 @@ class Runs(QObject):
         """Start what is to be done next, unless something runs: its end comes back here."""
         if self._closed:
             return
+        # strokes do not wait for the end of a long run: until they are read they are not saved either
+        for work in self._works:
+            work.edits.catch_up()
         if not self._runner.busy:
             self._start_next()
         self._layer_timer.start()
@@ -176,7 +185,6 @@ class Runs(QObject):
             self._load(*loading)
             return
         for work in self._works:
-            work.edits.catch_up()
             request = work.session.next_request(window_of(work.layers.image))
             if request is not None:
                 self._run(work, request)
@@ -253,6 +261,7 @@ class Runs(QObject):
         session = work.session
         objects = route.objects(session.open_objects.values())
         steps, total = session.carry(route, window_of(work.layers.image))
+        asked = [(item, item.version) for item in objects]
         done, finished = 0, False
 
         def through() -> Iterator[Carried]:
@@ -265,8 +274,11 @@ class Runs(QObject):
             if work not in self._works:
                 return
             done += 1
-            if carried.plane == work.edits.plane_in_view():
-                work.edits.read_prompts(carried.plane)
+            # its planes are drawn anew, and what the user paints there is not to be painted over
+            work.edits.catch_up()
+            item, here = session.objects.get(carried.id), work.edits.plane_in_view()
+            if item is not None and here in (carried.plane, item.plane):
+                work.edits.read_prompts(here)
             if session.accept_step(carried) is not None:
                 self.reached.emit(work, carried.plane)
             self.progressed.emit(done, total)
@@ -280,8 +292,10 @@ class Runs(QObject):
             elif not finished:
                 self.stopped = work
                 self.said.emit(f"Stopped after {done} of {total}; what is done stays.")
+            elif carried := [item for item, version in asked if session.is_asked(item, version)]:
+                self.said.emit(_done(carried))
             else:
-                self.said.emit(_done(objects))
+                self.said.emit(f"Stopped after {done} of {total}: the objects have changed since.")
             self.changed.emit()
             self._next()
 

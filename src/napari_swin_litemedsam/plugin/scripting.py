@@ -137,7 +137,7 @@ class ScriptSession:
         first, last : int, optional
             Slices, both included; by default all.
         reach : Reach
-            How far; `first` and `last` count if it is ``Reach.SLICES``.
+            How far, of `napari_swin_litemedsam.plugin.carrying`; `first` and `last` count if it is ``Reach.SLICES``.
         options : Options, optional
             Of the propagation.
 

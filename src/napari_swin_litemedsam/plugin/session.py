@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..predictor import Prediction
     from .loading import LazyPredictor
 
+UNASKED = ("name", "hand", "carried", "ends")  # what the user may change while a run goes on
 _names = (f"image {number}" for number in itertools.count())
 
 
@@ -109,7 +110,7 @@ class Session(Editing):
         if item is None:
             return None
         # the answer belongs to the edit that asked for it, and both are undone together
-        with self.consequence(self.history.newest_of(item.id), item.id):
+        with self.consequence(self._edit_of(item.id), item.id):
             if not item.points_edited:
                 item.points, item.point_labels = prediction.points, prediction.point_labels
             if not item.scribble_edited:
@@ -124,13 +125,21 @@ class Session(Editing):
         """Note that a run has failed; the object's old mask and prompts stay."""
         item = self._asked(request.id, request.version)
         if item is not None:
-            with self.consequence(self.history.newest_of(item.id), item.id):
+            with self.consequence(self._edit_of(item.id), item.id):
                 item.state, item.message = State.FAILED, message
         return item
 
+    def _edit_of(self, id: int) -> Step | None:
+        """The step that an answer belongs to."""
+        return self.history.newest_of(id, besides=UNASKED)
+
     def _asked(self, id: int, version: int) -> BoxObject | None:
         item = self.objects.get(id)
-        return item if item is not None and item.version == version else None
+        return item if item is not None and self.is_asked(item, version) else None
+
+    def is_asked(self, item: BoxObject, version: int) -> bool:
+        """Whether an object is still as it was when a run of it began."""
+        return self.objects.get(item.id) is item and item.version == version
 
     # ---- all objects through the volume
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from ..backends.model import weights_file
 from .autosave import Autosave, SessionFile, Writer, key_of, latest
@@ -112,8 +112,15 @@ class Sessions(QObject):
             return
         start = _folder_of(work) / f"{_UNFIT.sub('_', work.layers.image.name) or 'session'}{SUFFIX}"
         name, _ = QFileDialog.getSaveFileName(self._section, "Save session", str(start), _FILTER)
-        if name:
-            self.save(work, Path(name if name.endswith(SUFFIX) else name + SUFFIX))
+        path = Path(name if name.endswith(SUFFIX) else name + SUFFIX)
+        # the dialog has asked about the name as it was typed
+        if name and (path == Path(name) or not path.exists() or self._may_overwrite(path)):
+            self.save(work, path)
+
+    def _may_overwrite(self, path: Path) -> bool:
+        question = f"'{path.name}' exists already. Overwrite it?"
+        answer = QMessageBox.question(self._section, "Save session", question)
+        return answer == QMessageBox.StandardButton.Yes
 
     def ask_and_open(self) -> None:
         """Open a session on the chosen image, from a file that the user chooses."""
@@ -168,7 +175,8 @@ class Sessions(QObject):
         work.edits.catch_up()
         image, window = work.layers.image, saved.origin.window
         if window is not None and not image.rgb and saved.shape == work.session.shape:
-            # first, since what was run with another window would be run again
+            # first, since what was run with another window would be run again, as the present one need not be
+            work.session.current = None
             image.contrast_limits = window
         restore(work.session, saved)
         if (offer := self._offers.get(work)) is not None and offer.path == path and offer.claim():
@@ -189,7 +197,12 @@ class Sessions(QObject):
         saved = snapshot(work.session, origin)
 
         def write_to(path: Path) -> None:
-            write(path, replace(saved, origin=replace(origin, weights=weights_of(checkpoint))))
+            try:
+                weights = weights_of(checkpoint)
+            except OSError:
+                # the file went after it was loaded; what the user has made is saved all the same
+                weights = checkpoint.name
+            write(path, replace(saved, origin=replace(origin, weights=weights)))
 
         return write_to
 

@@ -39,7 +39,7 @@ def show_rest(layers: "SessionLayers") -> None:
     if not changes:
         return
     ids = frozenset().union(*(change.ids for change in changes))
-    _show_boxes(layers)
+    show_boxes(layers)
     _show_points(layers, ids)
     _show_carried_boxes(layers, ids)
     if any(change.planes for change in changes):
@@ -53,7 +53,7 @@ def show_all(layers: "SessionLayers", name: str) -> None:
     planes = frozenset(plane for item in items.values() for plane in (item.plane, *item.masks))
     everything = Change(frozenset(items), planes, False)
     if name == "boxes":
-        _show_boxes(layers)
+        show_boxes(layers)
     elif name == "points":
         _show_points(layers, everything.ids)
     elif name == "carried":
@@ -151,10 +151,11 @@ def _owners(layer: Any) -> NDArray[np.int_]:
     return layer.features["object"].to_numpy(int)
 
 
-def _show_boxes(layers: "SessionLayers") -> None:
+def show_boxes(layers: "SessionLayers") -> None:
     """Bring the layer of boxes up to date, leaving shapes alone that stand for the boxes of their objects."""
     boxes = layers.boxes
-    if boxes is None:
+    if boxes is None or layers.dragging:
+        # a box that is being drawn or moved, and so stands for none yet, is not taken out of the user's hand
         return
     wanted = {item.id: item.boxes for item in layers.session.open_objects.values()}
     stale = []
@@ -197,6 +198,9 @@ def _show_points(layers: "SessionLayers", ids: Collection[int]) -> None:
     if not wanted:
         return
     others = ~np.isin(owners, list(wanted))
+    # a point of another object may be in the user's hand
+    places = np.cumsum(others) - 1
+    held = {int(places[row]) for row in points.selected_data if others[row]}
     with layers.changing():
         points.selected_data = set()
         points.data = np.concatenate([before[others], *(positions for positions, _ in wanted.values())])
@@ -206,6 +210,7 @@ def _show_points(layers: "SessionLayers", ids: Collection[int]) -> None:
         }
         points.face_color = "kind"
         points.face_color_cycle = KIND_COLOURS
+        points.selected_data = held
 
 
 def _show_carried_boxes(layers: "SessionLayers", ids: Collection[int]) -> None:

@@ -33,6 +33,8 @@ def show_all_but(layers: SessionLayers, hidden: AbstractSet[int]) -> None:
             shapes = getattr(layers, name)
             if shapes is not None and len(shapes.data):
                 owners = shapes.features["object"].to_numpy(int)
+                # napari takes the colour of a selected shape, which may be a hidden one, for new ones
+                shapes.current_edge_color = colour
                 shapes.edge_color = [_HIDDEN if id in hidden else colour for id in owners]
 
 

@@ -13,10 +13,11 @@ from .help import HelpPopover
 from .images import channel_axes, show_plane
 from .intents import Intents
 from .keys import Keys
-from .layers import SessionLayers
+from .layers import SessionLayers, is_empty
 from .loading import LazyPredictor, ModelChoice, load_predictor
 from .messages import Messages
 from .model_section import devices
+from .objects import Change
 from .panel import Panel
 from .planes import Plane
 from .remembered import recall, remember
@@ -54,7 +55,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer = napari_viewer
         # who brings a predictor of their own has chosen already
         self._choice, missing = recall(devices()) if load is None else (ModelChoice(), "")
-        self._wanted, remembered = self._choice, self._choice
+        self._loaded = remembered = self._choice
         self._predictor = LazyPredictor(load or (lambda: load_predictor(remembered)))
         self._runner = Runner()
         self._works: dict[Any, Work] = {}
@@ -167,8 +168,12 @@ class SwinLiteMedSAMWidget(QWidget):
         self._reset_choices()
 
     def _reset_choices(self) -> None:
-        self._chooser.reset_choices()
-        self._references.reset_choices()
+        for chooser in (self._chooser, self._references):
+            chosen = chooser.value
+            chooser.reset_choices()
+            # magicgui knows layers by their names, and lets go of one that has another name now
+            if chooser.value is not chosen and chosen in chooser.choices:
+                chooser.value = chosen
         self._show_objects()
 
     def _layer_removed(self, event: Any) -> None:
@@ -265,32 +270,32 @@ class SwinLiteMedSAMWidget(QWidget):
         self._messages.say("Press New box and draw a rectangle around what you want to segment.")
 
     def _leave(self, image: Any) -> None:
-        """Take an unused boxes' layer away when another image is chosen."""
+        """Take layers that are empty away when another image is chosen, if there is nothing to undo either."""
         for other, work in list(self._works.items()):
-            if other != image and not work.session.objects:
+            if other != image and work.unused:
                 del self._works[other]
                 self.sessions.end(work)
                 work.edits.stop()
                 other.events.data.disconnect(self._image_replaced)
                 for layer in work.layers.own():
-                    if layer in self.viewer.layers:
+                    if layer in self.viewer.layers and is_empty(layer):
                         self.viewer.layers.remove(layer)
 
     # ---- the model
 
     def _exchange_model(self, choice: ModelChoice) -> None:
-        self._wanted = choice
-
         def load() -> "Predictor":
             predictor = load_predictor(choice)
             remember(choice)
+            # the user may have chosen yet another one, which need not load
+            self._loaded = choice
             return predictor
 
         self._runs.exchange(self._predictor, load)
 
     def _model_exchanged(self, done: bool) -> None:
         if done:
-            self._choice = self._wanted
+            self._choice = self._loaded
             self.intents.run()
         self.panel.model_section.show_choice(self._choice)
         self._show_objects()
@@ -328,9 +333,9 @@ class SwinLiteMedSAMWidget(QWidget):
     def _show_keys(self) -> None:
         self.panel.show_keys(self._keys.by_action)
 
-    def _objects_changed(self) -> None:
+    def _objects_changed(self, change: Change) -> None:
         """Show the objects; while steps of a propagation pour in, only now and then."""
-        if not self._runs.propagating:
+        if not change.goes_on:
             self._show_objects()
         elif not self._show_timer.isActive():
             self._show_timer.start()
@@ -351,8 +356,9 @@ class SwinLiteMedSAMWidget(QWidget):
             self._keys.bind(layer)
         session, item = work.session, work.session.current_object
         show_names(work.layers)
-        work.hidden &= session.objects.keys()
         if work.hidden:
+            work.hidden &= session.objects.keys()
+            # also when none is left, for colours that others have only while one is hidden
             show_all_but(work.layers, work.hidden)
         panel.channels.show_axes(channel_axes(work.layers.image), session.channel, bool(session.objects))
         panel.table.show_objects(session.objects.values(), session.current, work.hidden)
@@ -381,6 +387,9 @@ class SwinLiteMedSAMWidget(QWidget):
         if self._closed:
             return
         self._closed = True
+        for work in self._works.values():
+            # the last strokes are saved, too
+            work.edits.catch_up()
         for timer in (self._image_timer, self._follow_timer, self._show_timer, self._lost_timer):
             timer.stop()
         self._runs.close()
