@@ -97,7 +97,7 @@ class TestCommit:
         draw(session)
         carry(session)
         session.commit([1])
-        session.reopen(1)
+        session.reopen([1])
         assert session.current == 1
         session.move_box(1, axial(1), OTHER)
         request = session.next_request(None)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from napari_swin_litemedsam.plugin import widget as widget_module
-from napari_swin_litemedsam.plugin.carrying import Reach
 from napari_swin_litemedsam.plugin.scripting import ScriptError
 from napari_swin_litemedsam.plugin.storage import SessionFileError
 
@@ -69,7 +68,7 @@ def test_through_the_volume_and_back(session):
     id = session.add_box(BOX)
     session.propagate(1, 3)
     assert session.mask(id).any(axis=(1, 2)).tolist() == [False, True, True, True, False, False]
-    session.propagate(reach=Reach.OPEN)
+    session.propagate(reach="until each object ends")
     assert session.mask(id).any(axis=(1, 2)).all()
     assert session.undo()
     assert session.mask(id).any(axis=(1, 2)).tolist() == [False, True, True, True, False, False]
@@ -83,6 +82,9 @@ def test_commit_and_remove(session):
     assert session.commit([first]) == [first]
     assert set(np.unique(session.masks)) == {0, second}
     assert session.commit() == [second]
+    assert session.reopen([second, first]) == [second, first]
+    assert set(np.unique(session.masks)) == {0, first, second}
+    assert session.commit() == [first, second]
     session.remove(first)
     assert set(np.unique(session.result)) == {0, second}
 

@@ -284,3 +284,32 @@ class TestUndo:
         widget.intents.undo()
         np.testing.assert_array_equal(layers.masks.data, before)
         assert sorted(layers.boxes.features["object"]) == [1, 2]
+
+
+def test_a_committed_object_can_be_edited_again(picture, open_widget, settle):
+    widget = open_widget()
+    draw_box(widget)
+    settle(widget)
+    buttons, layers = widget.panel.buttons, widget._work.layers
+    assert not buttons["reopen"].isEnabled()
+    buttons["commit"].click()
+    settle(widget)
+    widget.panel.table.selectRow(0)
+    settle(widget)
+    assert not layers.masks.data.any()
+    buttons["reopen"].click()
+    settle(widget)
+    assert len(layers.boxes.data) == 1
+    np.testing.assert_array_equal(layers.masks.data == 1, filled(BOX))
+    np.testing.assert_array_equal(layers.result.data == 1, filled(BOX))
+    smaller = np.array([[10, 20], [10, 40], [25, 40], [25, 20]])
+    layers.boxes.data = [smaller]
+    settle(widget)
+    buttons["commit"].click()
+    settle(widget)
+    np.testing.assert_array_equal(layers.result.data == 1, filled((10, 20, 25, 40)))
+    for _ in range(3):
+        buttons["undo"].click()
+        settle(widget)
+    assert widget._work.session.objects[1].committed
+    np.testing.assert_array_equal(layers.result.data == 1, filled(BOX))

@@ -36,6 +36,11 @@ ACTIONS = {
     "commit": Action(
         "Commit", "Move the chosen objects from the preview to the result, and get ready for the next box.", "Q"
     ),
+    "reopen": Action(
+        "Edit again",
+        "Bring boxes, prompts and masks of the chosen committed objects back to the preview. Their labels stay in the "
+        "result until you commit them again.",
+    ),
     "correct": Action(
         "Correct label", "Make an object of the reference's selected label, from the slice in view, to correct it."
     ),

@@ -219,6 +219,12 @@ class Intents:
         else:
             self._messages.warn("Nothing was committed: choose an object that has a mask.")
 
+    def reopen(self) -> None:
+        """Bring the committed ones of the objects that are chosen in the table back, to edit them again."""
+        if (work := self._chosen()) is not None:
+            work.edits.catch_up()
+            work.session.reopen(self.panel.table.chosen_ids)
+
     def _ask_rule(self, others: Collection[int]) -> "Rule | None":
         """Ask the user what is to become of pixels that objects of the result have already."""
         box = QMessageBox(self.panel)

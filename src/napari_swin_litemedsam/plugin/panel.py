@@ -29,6 +29,7 @@ from .window_section import WindowSection
 _NO_IMAGE = "there is no image to work on."
 _NO_REFERENCE = "there is no other layer of labels."
 OVERLAP = ("keep", "overwrite", "ask")
+_NOT_COMMITTED = "no chosen object is committed."
 _NO_EDITS = "nothing was painted on the mask of a chosen object, or erased from it."
 _NO_OBJECT = "draw a box or choose an object first."
 
@@ -114,7 +115,7 @@ class Panel(QWidget):
             self.table,
             row(buttons["regenerate"], buttons["reset_prompts"]),
             buttons["forget_edits"],
-            row(buttons["delete"], buttons["commit"]),
+            row(buttons["delete"], buttons["commit"], buttons["reopen"]),
             row(QLabel("On overlap"), self.overlap),
         )
 
@@ -158,8 +159,10 @@ class Panel(QWidget):
         """Say whether a propagation that was stopped would go on."""
         self.buttons["propagate"].setText("Resume" if resumable else ACTIONS["propagate"].text)
 
-    def enable(self, image: bool, objects: bool, reference: bool = False, hand: bool = False) -> None:
-        """Enable what makes sense with an image, with an object chosen that has hand edits, and with a reference."""
+    def enable(
+        self, image: bool, objects: bool, reference: bool = False, hand: bool = False, committed: bool = False
+    ) -> None:
+        """Enable what makes sense with an image, a reference, and an object chosen with hand edits or committed."""
         for name in (*TOOLS, "regenerate", "reset_prompts", "delete", "anchor", "commit", "worst", "compare"):
             missing = "" if objects or name == "box" else _NO_OBJECT
             allow(self.buttons[name], missing if image else _NO_IMAGE)
@@ -168,6 +171,7 @@ class Panel(QWidget):
         for name in ("save_session", "open_session"):
             allow(self.buttons[name], "" if image else _NO_IMAGE)
         allow(self.buttons["forget_edits"], "" if hand else _NO_EDITS)
+        allow(self.buttons["reopen"], "" if committed else _NOT_COMMITTED)
         allow(self.buttons["correct"], "" if image and reference else _NO_REFERENCE)
 
     def show_switches(self, live: bool, points: bool, scribble: bool) -> None:

@@ -117,11 +117,28 @@ class Results(Ledger):
             self.current = None
         return ready
 
-    def reopen(self, id: int) -> None:
-        """Bring the box, prompts and masks of a committed object back; its labels stay until it is committed again."""
-        with self.step("edit again", id):
-            self.objects[id].committed = False
-            self.current = id
+    def reopen(self, ids: Iterable[int]) -> list[int]:
+        """Bring boxes, prompts and masks of committed objects back; one step.
+
+        Their labels stay in the result until they are committed again.
+
+        Parameters
+        ----------
+        ids : iterable of int
+            Those that are not committed are left out.
+
+        Returns
+        -------
+        list of int
+            The ids of those that are back; the last of them is the current object.
+        """
+        committed = [id for id in ids if self.objects[id].committed]
+        with self.together():
+            for id in committed:
+                with self.step("edit again", id):
+                    self.objects[id].committed = False
+                    self.current = id
+        return committed
 
     def erase_result(self, id: int) -> None:
         """Take an object out of the result, as a part of an open step."""

@@ -127,7 +127,7 @@ class ScriptSession:
         self,
         first: int | None = None,
         last: int | None = None,
-        reach: Reach = Reach.SLICES,
+        reach: Reach | str = Reach.SLICES,
         options: "Options | None" = None,
     ) -> None:
         """Carry the boxes of the view that the canvas shows through the volume, and `wait`.
@@ -137,14 +137,15 @@ class ScriptSession:
         first, last : int, optional
             Slices, both included; by default all.
         reach : Reach
-            How far, of `napari_swin_litemedsam.plugin.carrying`; `first` and `last` count if it is ``Reach.SLICES``.
+            How far, of `napari_swin_litemedsam.plugin.carrying` or in the panel's words; `first` and `last` count if it is
+            ``Reach.SLICES``.
         options : Options, optional
             Of the propagation.
 
         Raises
         ------
         ValueError
-            If the image is no volume, or no object lies on the way.
+            If the image is no volume, no object lies on the way, or there is no such reach.
         """
         self.wait()
         work, plane = self._work, self._plane(None)
@@ -154,7 +155,8 @@ class ScriptSession:
         first, last = 0 if first is None else first, depth - 1 if last is None else last
         if not 0 <= first <= last < depth:
             raise ValueError(f"slices {first} to {last} are not within 0 to {depth - 1}")
-        route = Route(plane, first, last, reach, options)
+        # as a string, too
+        route = Route(plane, first, last, Reach(reach), options)
         if not route.objects(work.session.open_objects.values()):
             raise ValueError("no object has a box on the way")
         self._runs.propagate(work, route)
@@ -167,6 +169,10 @@ class ScriptSession:
         if committed:
             work.ensure_layers()
         return committed
+
+    def reopen(self, ids: Iterable[int]) -> list[int]:
+        """Bring committed objects back, to edit them again; return the ids of those that were committed."""
+        return self._work.session.reopen(ids)
 
     def remove(self, id: int) -> None:
         """Remove an object."""

@@ -365,7 +365,8 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.show_switches(session.live, session.use_points, session.use_scribble)
         panel.show_history(session.history.undo_name, session.history.redo_name)
         reference = self._references.value is not None
-        panel.enable(True, item is not None, reference, hand=item is not None and bool(item.hand))
+        committed = any(session.objects[id].committed for id in panel.table.chosen_ids)
+        panel.enable(True, item is not None, reference, item is not None and bool(item.hand), committed)
         depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
         panel.review_section.strip.show_scores({} if item is None else item.iou_by_position, depth)
         self._show_position()
