@@ -137,8 +137,8 @@ class ScriptSession:
         first, last : int, optional
             Slices, both included; by default all.
         reach : Reach
-            How far, of `napari_swin_litemedsam.plugin.carrying` or in the panel's words; `first` and `last` count if it is
-            ``Reach.SLICES``.
+            How far, of `napari_swin_litemedsam.plugin.carrying` or in the panel's words; `first` and `last` count if it
+            is ``Reach.SLICES``.
         options : Options, optional
             Of the propagation.
 
