@@ -1,6 +1,8 @@
 """What the subcommands that run the network share."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,11 +46,24 @@ def load_predictor(args: argparse.Namespace, zoom: bool = True) -> "Predictor":
     """
     from ..predictor import Predictor, load_model
 
-    try:
+    with telling_device(args.device):
         model = load_model(args.checkpoint, device=args.device)
         predictor = Predictor(model, args.backend, CACHE_BYTES, args.mirror, zoom)
         _ = predictor.backend
         return predictor
+
+
+@contextmanager
+def telling_device(device: str) -> Iterator[None]:
+    """Tell in one line that a device cannot be used.
+
+    Raises
+    ------
+    ValueError
+        If torch finds no such device.
+    """
+    try:
+        yield
     except (RuntimeError, AssertionError) as error:
         # torch tells an absent device by either
-        raise ValueError(f"the device {args.device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
+        raise ValueError(f"the device {device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._model import telling_device
+
 if TYPE_CHECKING:
     from ..model import SwinLiteMedSAM
     from ..training.data import Sample
@@ -133,12 +135,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--distill needs --size 256, the only one that its teacher knows")
     import torch
 
-    try:
+    with telling_device(args.device):
         torch.zeros(1, device=args.device)
-    except (RuntimeError, AssertionError) as error:
-        # torch tells an absent device by either
-        raise ValueError(f"the device {args.device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
-
     from ..backends.torch_backend import has_fast_bf16
     from ..training import BEST, LAST
     from ..training.loop import Settings, fit, start_model

@@ -112,10 +112,8 @@ def check_claim(
     return size
 
 
-def native(array: NDArray, as_labels: bool = False) -> NDArray:
-    """The array in this machine's byte order; floats as float32, which cannot tell large label ids apart."""
-    if array.dtype.kind == "f" and not as_labels:
-        return array.astype(np.float32, copy=False)
+def native(array: NDArray) -> NDArray:
+    """The array in this machine's byte order."""
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

@@ -19,15 +19,8 @@ _NRRD = (".nrrd", ".nhdr")
 _HEADER_BYTES = 2**20
 
 
-def read_itk(path: str | os.PathLike, as_labels: bool = False) -> Scan:
+def read_itk(path: str | os.PathLike) -> Scan:
     """Read an image, a colour picture or a volume of one channel.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    as_labels : bool
-        Whether floats stay as they are, since float32 cannot tell large label ids apart.
 
     Raises
     ------
@@ -40,7 +33,7 @@ def read_itk(path: str | os.PathLike, as_labels: bool = False) -> Scan:
 
     with telling(path, RuntimeError):
         image = reader.Execute()
-        array = native(sitk.GetArrayFromImage(image), as_labels)
+        array = native(sitk.GetArrayFromImage(image))
         geometry = Geometry.make(
             image.GetSpacing()[::-1],
             image.GetOrigin()[::-1],

@@ -21,15 +21,8 @@ _TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
 _REVERSE = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], float)
 
 
-def read_nifti(path: str | os.PathLike, as_labels: bool = False) -> Scan:
+def read_nifti(path: str | os.PathLike) -> Scan:
     """Read an image or a volume of one channel.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    as_labels : bool
-        Whether floats stay as they are, since float32 cannot tell large label ids apart.
 
     Raises
     ------
@@ -39,7 +32,7 @@ def read_nifti(path: str | os.PathLike, as_labels: bool = False) -> Scan:
     path = require_file(path)
     image = _open(path)
     with telling(path, zlib.error, TypeError, _header_error()):
-        array = native(np.asanyarray(image.dataobj), as_labels)
+        array = native(np.asanyarray(image.dataobj))
         # the axes after the third are known to be one long
         array = array.reshape(array.shape[:3], order="F")
         return Scan(array.T, _geometry(image.header, array.ndim), (path,))

@@ -22,8 +22,8 @@ def read_picture(path: str | os.PathLike, as_labels: bool = False) -> Scan:
     path : path
         The file.
     as_labels : bool
-        Whether numbers stay as they are: the indices of colours, 1 instead of white where there is one bit, the greys
-        of a TIFF in which 0 is white, and floats.
+        Whether numbers stay as they are: the indices of colours, 1 instead of white where there is one bit, and the
+        greys of a TIFF in which 0 is white.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def read_picture(path: str | os.PathLike, as_labels: bool = False) -> Scan:
     """
     path = require_file(path)
     array, is_colour = _read_tiff(path, as_labels) if path.suffix.lower() in TIFF else _read_pillow(path, as_labels)
-    return Scan(native(array, as_labels), None, (path,), is_colour)
+    return Scan(native(array), None, (path,), is_colour)
 
 
 def write_picture(path: str | os.PathLike, labels: NDArray[np.unsignedinteger]) -> None:

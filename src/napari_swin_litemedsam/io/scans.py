@@ -44,15 +44,20 @@ def _read(path: str | os.PathLike, series: int | None = None, as_labels: bool = 
     if suffix in NPZ:
         return case_scan(path, read_case(path))
     if suffix in nifti.SUFFIXES:
-        return nifti.read_nifti(path, as_labels)
-    if suffix in itk.SUFFIXES:
-        return itk.read_itk(path, as_labels)
-    if suffix in raster.SUFFIXES:
-        return raster.read_picture(path, as_labels)
+        scan = nifti.read_nifti(path)
+    elif suffix in itk.SUFFIXES:
+        scan = itk.read_itk(path)
+    elif suffix in raster.SUFFIXES:
+        scan = raster.read_picture(path, as_labels)
     # DICOM files often have no ending
-    if suffix in dicom.SUFFIXES or dicom.is_dicom(path):
+    elif suffix in dicom.SUFFIXES or dicom.is_dicom(path):
         return dicom.read_dicom(path)
-    raise CaseError(f"{path}: a file of unknown kind; known are {_known()}")
+    else:
+        raise CaseError(f"{path}: a file of unknown kind; known are {_known()}")
+    if scan.array.dtype.kind == "f" and not as_labels:
+        # enough for intensities, but it cannot tell large label ids apart
+        return replace(scan, array=scan.array.astype(np.float32, copy=False))
+    return scan
 
 
 def read_labels(path: str | os.PathLike) -> tuple[NDArray[np.integer], NDArray[np.float64] | None]:

@@ -144,8 +144,11 @@ class Edits:
             self._painting.read_all()
         elif replaced is layers.scribble:
             with self.session.together():
-                for item in list(self.session.open_objects.values()):
-                    self._read_scribble(item.plane)
+                self._read_scribbles()
+
+    def _read_scribbles(self) -> None:
+        for item in list(self.session.open_objects.values()):
+            self._read_scribble(item.plane)
 
     def _result_replaced(self, event: Any) -> None:
         self._labels_replaced(event)
@@ -163,8 +166,7 @@ class Edits:
         with self.session.together():
             self.read_boxes()
             self.read_points()
-            for item in list(self.session.objects.values()):
-                self._read_scribble(item.plane)
+            self._read_scribbles()
             if masks is not None:
                 # last, since it is what has come of the prompts, and perhaps of the user's paint
                 self.session.adopt_masks(np.asarray(masks.data))

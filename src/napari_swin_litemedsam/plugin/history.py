@@ -79,7 +79,7 @@ class History:
     def newest_of(self, id: int, besides: Collection[str] = ()) -> Step | None:
         """The newest step that is not undone and concerns more of an object than the fields `besides`."""
         for step in reversed(self._done):
-            if id in step.ids and any(key[0] == id and key[1] not in besides for key in step.changes):
+            if any(key[0] == id and key[1] not in besides for key in step.changes):
                 return step
         return None
 

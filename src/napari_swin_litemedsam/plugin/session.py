@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..predictor import Prediction
     from .loading import LazyPredictor
 
-UNASKED = ("name", "hand", "carried", "ends")  # what the user may change while a run goes on
+_UNASKED = ("name", "hand", "carried", "ends")  # what the user may change while a run goes on
 _names = (f"image {number}" for number in itertools.count())
 
 
@@ -131,7 +131,7 @@ class Session(Editing):
 
     def _edit_of(self, id: int) -> Step | None:
         """The step that an answer belongs to."""
-        return self.history.newest_of(id, besides=UNASKED)
+        return self.history.newest_of(id, besides=_UNASKED)
 
     def _asked(self, id: int, version: int) -> BoxObject | None:
         item = self.objects.get(id)
