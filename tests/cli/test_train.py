@@ -55,6 +55,8 @@ def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path, te
         (["--steps", "-1"], "--steps must be"),
         (["--images", "0"], "--images must be"),
         (["--val-cases", "-2"], "--val-cases must be"),
+        (["--favour", "CT"], "'CT' is not a source, = and a number above 0"),
+        (["--favour", "CT=2", "--init", "bundled"], "no image is of CT"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
     ],

@@ -48,6 +48,15 @@ def test_a_modality_of_many_sources_is_drawn_by_the_square_root_of_their_number(
     assert weights[:4].sum() == pytest.approx(2 * weights[4])
 
 
+def test_what_is_favoured_is_drawn_so_many_times_as_often(tmp_path):
+    sources = ["CT/spleen", "CT/liver", "PET/tumour"]
+    samples = [sample(str(n), source, tmp_path) for n, source in enumerate(sources)]
+    plain, favouring = source_weights(samples), source_weights(samples, {"CT/liver": 4, "PET": 2})
+    np.testing.assert_allclose((favouring / favouring[0]) / (plain / plain[0]), [1, 4, 2])
+    with pytest.raises(ValueError, match=r"no image is of CT/live; there are CT/liver, CT/spleen, PET/tumour"):
+        source_weights(samples, {"CT/live": 2})
+
+
 def test_a_batch_depends_on_its_seed_alone_and_fits_together(samples):
     weights = source_weights(samples)
     first, again, other = (draw_batch(samples, weights, 2, 4, 128, seed) for seed in ([0, 1], [0, 1], [0, 2]))

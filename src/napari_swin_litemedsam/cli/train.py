@@ -1,6 +1,7 @@
 """``swin-litemedsam train``: stage 2 on folders of image/label pairs, and what it shares with stage 1."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -41,6 +42,16 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=4, help="images a step (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=2e-4, help="learning rate (default: %(default)s)")
     parser.add_argument("--warm-up", type=int, default=100, help="steps of warm-up (default: %(default)s)")
+    parser.add_argument(
+        "--favour",
+        dest="favoured",
+        type=_times,
+        nargs="+",
+        default=[],
+        metavar="SOURCE=TIMES",
+        help="draw a source (a folder with 'images' and 'labels', by its path) or a modality (the first part of such "
+        "paths) so many times as often",
+    )
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: %(default)s)")
@@ -102,6 +113,16 @@ def add_parser(subparsers: Any) -> None:
         help="images to validate on at most, at each checkpoint; 0 trains on all without (default: %(default)s)",
     )
     train.set_defaults(run=run, stage=2)
+
+
+def _times(text: str) -> tuple[str, float]:
+    source, _, times = text.rpartition("=")
+    try:
+        if source and 0 < float(times) < math.inf:
+            return source, float(times)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a source, = and a number above 0")
 
 
 def _read(folders: Sequence[Path], permissive: bool = False) -> "list[Sample]":
@@ -171,6 +192,7 @@ def run(args: argparse.Namespace) -> int:
         warm_up=args.warm_up,
         ema=args.ema,
         distill=args.distill,
+        favoured=dict(args.favoured),
         fixed_norm=args.init != "random",
         bf16=(args.device != "cpu" or has_fast_bf16()) if args.bf16 is None else args.bf16,
         seed=args.seed,

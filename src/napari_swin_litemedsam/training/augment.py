@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from ..preprocessing import Frame, check_image, normalise, resize_area
+from ..preprocessing import Frame, check_image, finite, normalise, resize_area
 
 Rng = np.random.Generator
 
@@ -93,7 +93,7 @@ def random_view(image: NDArray, labels: NDArray, size: int, rng: Rng) -> tuple[N
     labels : array
         ``(size, size)``, as the labels given.
     """
-    image = check_image(image)
+    image = finite(check_image(image))
     if rng.random() < 0.5:
         window = crop_around(labels, rng)
         image, labels = image[window], labels[window]

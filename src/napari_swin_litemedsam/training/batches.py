@@ -1,7 +1,7 @@
 """Training batches: images with several prompts each, drawn by step number alone so that a run can resume."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,12 @@ from ..postprocessing import connected_to
 from ..preprocessing import FRAME_SIZE
 from ..prompts import bounding_box, inference_points, inference_scribble, jitter_box, training_points, training_scribble
 from .augment import random_view
-from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, Sample, objects
+from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, DataError, Sample, objects
 
 POINTS = 6
+# views of an image in which no object is large enough before another image is drawn, and how many of these are drawn
+LOOKS = 20
+OTHERS = 20
 # how often a prompt is corrected by 0, 1, 2 or 3 clicks before its mask counts
 ROUNDS = (0.5, 0.2, 0.15, 0.15)
 # boxes drawn in haste: how many, by how much of the longer side they are too large at most, how many of their sides
@@ -58,20 +61,35 @@ class Batch:
         return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
-def source_weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
+def source_weights(samples: Sequence[Sample], favoured: Mapping[str, float] | None = None) -> NDArray[np.float64]:
     """Probability of each sample: by the square root of the size, first of modalities, then of sources in them.
 
-    The modality is the first part of the source's path.
+    The modality is the first part of the source's path. What is favoured, modalities or sources, is drawn as many times
+    as often, compared with the rest.
+
+    Raises
+    ------
+    ValueError
+        If a favoured one has no samples.
     """
     sources = [sample.pair.source for sample in samples]
-    modalities = [source.split("/")[0] for source in sources]
+    modalities = [_modality(source) for source in sources]
     size = Counter(sources)
     # a modality is as large as its sources together, each counted by its square root
     share = dict.fromkeys(modalities, 0.0)
     for source, count in size.items():
-        share[source.split("/")[0]] += count**0.5
+        share[_modality(source)] += count**0.5
     weights = np.array([(size[s] * share[m]) ** -0.5 for s, m in zip(sources, modalities, strict=True)])
+    for name, times in (favoured or {}).items():
+        of_it = np.array([name in names for names in zip(sources, modalities, strict=True)])
+        if not of_it.any():
+            raise ValueError(f"no image is of {name}; there are {', '.join(sorted(size))}")
+        weights[of_it] *= times
     return weights / weights.sum()
+
+
+def _modality(source: str) -> str:
+    return source.split("/")[0]
 
 
 def _drawn_box(mask: NDArray, size: int, rng: np.random.Generator) -> NDArray:
@@ -128,9 +146,9 @@ def _scribble(truth: NDArray, image_area: NDArray, box: NDArray, rng: np.random.
     return training_scribble(truth, box, rng)
 
 
-def draw_view(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDArray, list[NDArray[np.bool_]]]:
-    """An augmented view with the masks of the objects in it, at least one."""
-    while True:
+def draw_view(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDArray, list[NDArray[np.bool_]]] | None:
+    """An augmented view with the masks of the objects in it, at least one; None if none seems to be large enough."""
+    for _ in range(LOOKS):
         z = rng.choice(sample.slices)
         image, labels = random_view(sample.image[z], sample.labels[z], size, rng)
         groups: Sequence[Sequence[int]] = sample.pair.groups
@@ -140,6 +158,18 @@ def draw_view(sample: Sample, size: int, rng: np.random.Generator) -> tuple[NDAr
             groups = [[i] for i in rng.permutation(ids[ids > 0])[:12]]
         if groups and (found := _objects(labels, groups, size)):
             return image, found
+    return None
+
+
+def _draw_any_view(
+    samples: Sequence[Sample], weights: NDArray, index: int, size: int, rng: np.random.Generator
+) -> tuple[NDArray, list[NDArray[np.bool_]]]:
+    """A view of a sample or, if its objects are too small to be seen, of another one."""
+    for _ in range(OTHERS):
+        if view := draw_view(samples[index], size, rng):
+            return view
+        index = rng.choice(len(samples), p=weights)
+    raise DataError(f"in frames of {size} pixels the objects, such as those of {samples[index].pair.image}, are too small")
 
 
 def draw_carried_view(
@@ -154,9 +184,9 @@ def draw_carried_view(
         None if there is no slice there.
     """
     shown = sample.labels[rng.choice(sample.slices)]
-    ids = [rng.choice(shown[shown > 0])]
-    ids = next((list(group) for group in sample.pair.groups if ids[0] in group), ids)
-    volume = np.isin(sample.labels, ids)
+    id = rng.choice(shown[shown > 0])
+    groups = [group for group in sample.pair.groups if id in group] or [(id,)]
+    volume = np.isin(sample.labels, groups[rng.integers(len(groups))])
     slices = np.flatnonzero(volume.any(axis=(1, 2)))
     upwards = rng.random() < 0.5
     before = slices[-1 if upwards else 0] if rng.random() < FROM_END else rng.choice(slices)
@@ -182,7 +212,7 @@ def draw_images(samples: Sequence[Sample], weights: NDArray, count: int, size: i
     """Draw views without their masks, ``(count, 3, size, size)``; the same `seed` gives the same views."""
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(samples), size=count, p=weights)
-    return torch.from_numpy(np.stack([draw_view(samples[i], size, rng)[0] for i in chosen]))
+    return torch.from_numpy(np.stack([_draw_any_view(samples, weights, i, size, rng)[0] for i in chosen]))
 
 
 def draw_batch(
@@ -197,7 +227,7 @@ def draw_batch(
         if carried:
             image, pairs = carried
         else:
-            image, found = draw_view(sample, size, rng)
+            image, found = _draw_any_view(samples, weights, index, size, rng)
             pairs = [(mask, mask) for mask in found]
         views.append(image)
         image_area = image.max(axis=0) > 0

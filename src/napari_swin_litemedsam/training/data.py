@@ -5,15 +5,22 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
-from skimage.io import imread
 from skimage.measure import label as connected_components
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+from ..io import CaseError, itk, nifti, raster, read_case, read_scan
+from ..io.files import smallest_labels
+from ..io.scans import read_label_scan
+from ..io.segments import stem_of, suffix_of
+
+# a BMP is told rather than passed over
+IMAGE_SUFFIXES = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, ".bmp")
+_JPEG = (".jpg", ".jpeg")
+# in pixels, between a label and its image; rounding in headers is far less
+_SAME_PLACE = 0.5
 # parts of one class nearer than this, in pixels of the 256 frame, are what a user puts in one box
 SEPARATE_AT = 6
 # boxes are drawn up to this many pixels of the 256 frame too large (paper, section 4.2)
@@ -39,7 +46,7 @@ class Pair:
 
 @dataclass
 class Sample:
-    """Pixels of a pair, ``(Z, H, W)`` or ``(Z, H, W, 3)``, with labels ``(Z, H, W)``."""
+    """Pixels of a pair, ``(Z, H, W)`` or ``(Z, H, W, 3)``, with labels ``(Z, H, W)`` that hold no ids but objects'."""
 
     pair: Pair
     image: NDArray
@@ -48,24 +55,34 @@ class Sample:
 
     def __post_init__(self) -> None:
         if self.image.shape[:3] != self.labels.shape:
-            raise DataError(f"the image is {self.image.shape}, the label {self.labels.shape}")
+            raise DataError(f"{self.pair.image}: the image is {self.image.shape}, the label {self.labels.shape}")
+        if self.pair.groups:
+            self.labels = np.where(np.isin(self.labels, [i for ids in self.pair.groups for i in ids]), self.labels, 0)
         self.slices = np.flatnonzero(self.labels.any(axis=(1, 2))).tolist()
         if not self.slices:
-            raise DataError("the label is empty")
+            ids = " but ids that form no object" if self.pair.groups else ""
+            raise DataError(f"{self.pair.image}: the label is empty{ids}")
 
 
-def _stem(path: Path) -> str:
-    name = path.name.lower()
-    suffix = next((s for s in IMAGE_SUFFIXES if name.endswith(s)), path.suffix)
-    return path.name[: len(path.name) - len(suffix)]
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if suffix_of(p) in IMAGE_SUFFIXES and not p.name.startswith("."))
 
 
-def _is_image(path: Path) -> bool:
-    return path.name.lower().endswith(IMAGE_SUFFIXES)
+def _matched(root: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Images in folders ``images`` beside ``labels``, each with its label file if there is one."""
+    for images in sorted(p for p in root.rglob("images") if p.is_dir() and (p.parent / "labels").is_dir()):
+        labels = {stem_of(p): p for p in _files(images.parent / "labels")}
+        for image in _files(images):
+            yield image, labels.get(stem_of(image))
+
+
+def images_without_label(root: Path | str) -> list[Path]:
+    """Images that `find_pairs` passes over, since there is no label of the same name."""
+    return [image for image, label in _matched(Path(root)) if label is None]
 
 
 def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
-    """Find the training pairs below a folder.
+    """Find the training pairs below a folder, or in an npz file.
 
     A folder ``images`` beside a folder ``labels`` gives a pair for each stem that both hold; its parent's
     path names the source. Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the
@@ -76,32 +93,29 @@ def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
     Parameters
     ----------
     root : path
-        The folder.
+        The folder, or one npz file.
     permissive : bool
         Take only folders of which the manifest says that commercial use is allowed.
 
     Raises
     ------
     DataError
-        If there is no such folder, or nothing in it that may be taken.
+        If there is no such folder or npz file, or nothing in it that may be taken.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
+    is_case = suffix_of(root) == ".npz" and root.is_file()
+    if not is_case and not root.is_dir():
+        raise DataError(f"{root}: no such folder or npz file")
     manifest = _manifest(root)
     pairs = []
-    for images in sorted(p for p in root.rglob("images") if p.is_dir() and (p.parent / "labels").is_dir()):
-        source = images.parent.relative_to(root).as_posix()
-        facts = manifest.get(images.parent.name, {})
-        if permissive and facts.get("non_commercial") != "no":
-            continue
-        groups = tuple(tuple(ids) for ids in facts.get("nested", {}).values())
-        labels = {_stem(p): p for p in (images.parent / "labels").iterdir() if _is_image(p)}
-        for image in sorted(p for p in images.iterdir() if _is_image(p)):
-            if _stem(image) in labels:
-                pairs.append(Pair(source, image, labels[_stem(image)], groups))
+    for image, label in _matched(root):
+        place = image.parent.parent
+        groups, allowed = manifest.get(place.name, ((), False))
+        if label is not None and (allowed or not permissive):
+            pairs.append(Pair(place.relative_to(root).as_posix(), image, label, groups))
     if not permissive:
-        pairs += [Pair(p.name.split("_")[0], p, p) for p in sorted(root.rglob("*.npz"))]
+        cases = [root] if is_case else sorted(root.rglob("*.npz"))
+        pairs += [Pair(p.stem.split("_")[0], p, p) for p in cases]
     if not pairs and permissive:
         raise DataError(f"{root}: no source of which a sources.json says that commercial use is allowed")
     if not pairs:
@@ -111,23 +125,42 @@ def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
     return pairs
 
 
-def _manifest(root: Path) -> dict[str, dict[str, Any]]:
+def _manifest(root: Path) -> dict[str, tuple[tuple[tuple[int, ...], ...], bool]]:
+    """Of each source that a manifest tells of, the ids that form an object each, and whether its licence is free."""
     for file in (root / "sources.json", root.parent / "sources.json"):
         if file.is_file():
             try:
-                return json.loads(file.read_text(encoding="utf-8"))
-            except ValueError as error:
+                return {
+                    name: (
+                        tuple(tuple(int(i) for i in ids) for ids in facts.get("nested", {}).values()),
+                        facts.get("non_commercial") == "no",
+                    )
+                    for name, facts in json.loads(file.read_text(encoding="utf-8")).items()
+                }
+            except (ValueError, TypeError, AttributeError) as error:
                 raise DataError(f"{file}: not a readable manifest: {error}") from error
     return {}
 
 
-def _read(path: Path) -> NDArray:
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        import nibabel
+def _read_case(path: Path) -> tuple[NDArray, NDArray]:
+    """Pixels as in a `Sample`, and labels of two or three axes."""
+    case = read_case(path)
+    if case.truth is None:
+        raise DataError(f"{path}: holds no array 'gts'")
+    return (case.image if case.is_volume else case.image[None]), case.truth
 
-        file: Any = nibabel.load(path)
-        return np.ascontiguousarray(np.asanyarray(file.dataobj).T)
-    return imread(path)
+
+def _read_files(pair: Pair) -> tuple[NDArray, NDArray]:
+    """As `_read_case`."""
+    if suffix_of(pair.label) in _JPEG:
+        raise DataError(f"{pair.label}: JPEG blurs the ids of labels; save it as PNG")
+    image, label = read_scan(pair.image), read_label_scan(pair.label)
+    pixels = image.array[..., :3] if image.is_colour else image.array
+    if image.geometry and label.geometry and pixels.shape == label.array.shape:
+        off = label.geometry.apart(image.geometry, pixels.shape)
+        if off > _SAME_PLACE:
+            raise DataError(f"{pair.label}: lies elsewhere in space than its image, by up to {off:.1f} pixels; resample it")
+    return (pixels if image.is_volume else pixels[None]), label.array
 
 
 def read_sample(pair: Pair) -> Sample:
@@ -136,26 +169,17 @@ def read_sample(pair: Pair) -> Sample:
     Raises
     ------
     DataError
-        If the files cannot be read, do not match, or show no object.
+        If the files cannot be read, do not match, or show no object; the message names the file.
     """
     try:
-        if pair.image.suffix == ".npz":
-            with np.load(pair.image, allow_pickle=False) as file:
-                image, labels = file["imgs"], file["gts"]
-        else:
-            image, labels = _read(pair.image), _read(pair.label)
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"cannot be read: {error}") from error
-    if labels.ndim == 3 and labels.shape[2] in (3, 4) and image.ndim <= 3 and pair.label.suffix != ".npz":
-        labels = labels[..., 0]
-    if labels.ndim == 2:
-        image, labels = image[None], labels[None]
-    if image.ndim == 4:
-        image = image[..., :3]
-    labels = labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.uint16)
-    return Sample(pair, image, labels)
+        image, labels = _read_case(pair.image) if pair.image == pair.label else _read_files(pair)
+    except CaseError as error:
+        raise DataError(str(error)) from error
+    try:
+        labels = smallest_labels(labels)
+    except ValueError as error:
+        raise DataError(f"{pair.label}: {error}") from error
+    return Sample(pair, image, labels if labels.ndim == 3 else labels[None])
 
 
 def read_all(pairs: Sequence[Pair]) -> tuple[list[Sample], list[str]]:
@@ -167,7 +191,7 @@ def read_all(pairs: Sequence[Pair]) -> tuple[list[Sample], list[str]]:
                 warnings.simplefilter("ignore", UserWarning)
                 samples.append(read_sample(pair))
         except DataError as error:
-            problems.append(f"{pair.image}: {error}")
+            problems.append(str(error))
     return samples, problems
 
 

@@ -4,8 +4,8 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Settings:
     fixed_norm: bool = True
     """Normalise by the statistics that the network has, and not by those of a batch: a few images of different
     modalities are no sample, and in use there is one."""
+    favoured: Mapping[str, float] = field(default_factory=dict)
+    """Modalities and sources that are drawn more often, and how many times as often."""
     ema: float = 0.998
     seed: int = 0
     bf16: bool = False
@@ -178,7 +180,7 @@ def fit(
     teacher = None
     if settings.stage == 1 or settings.distill:
         teacher = make_teacher(settings.device, torch.get_num_threads())
-    weights = source_weights(samples)
+    weights = source_weights(samples, settings.favoured)
     log = CsvLog(folder / "log.csv", ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "distillation", "dsc"])
     averaged = SwinLiteMedSAM().to(settings.device)
 
