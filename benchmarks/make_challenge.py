@@ -10,12 +10,14 @@ one (a cup in a disc) are left out, since a label map cannot hold both.
 """
 
 import argparse
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 from _common import pairs_by_source
 
+from napari_swin_litemedsam.io.segments import stem_of
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE
 from napari_swin_litemedsam.training.data import BOX_JITTER, read_all
 from napari_swin_litemedsam.training.validation import boxed_objects, middle_slice
@@ -47,26 +49,35 @@ def volume_case(sample):
     return {"imgs": sample.image, "gts": truth, "boxes": np.array(boxes)}
 
 
-def main():
+def case_name(pair):
+    """Of the file of a case: modality first, as the challenge has it."""
+    # a folder with images and labels themselves names no source
+    source = [part for part in pair.source.split("/") if part != "."] or ["images"]
+    return "_".join([*source, stem_of(pair.image)]) + ".npz"
+
+
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--every", type=int, default=1, help="take every K-th case of a source")
     parser.add_argument("--volumes", type=int, default=0, help="3D cases of each source")
     parser.add_argument("--objects", type=int, default=30, help="objects an image at most")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     warnings.simplefilter("ignore")
     args.output.mkdir(parents=True, exist_ok=True)
 
     for source, pairs in pairs_by_source(args.data).items():
-        solid = pairs[0].image.name.endswith((".nii", ".nii.gz"))
-        samples, _ = read_all(pairs[: args.volumes] if solid else pairs[:: args.every])
+        solid = any(len(sample.image) > 1 for sample in read_all(pairs[:1])[0])
+        if solid and not args.volumes:
+            print(f"{source}: volumes are left out; --volumes N takes N of them", file=sys.stderr)
+        samples, problems = read_all(pairs[: args.volumes] if solid else pairs[:: args.every])
+        for problem in problems:
+            print(f"skipped {problem}", file=sys.stderr)
         for sample in samples:
             case = volume_case(sample) if solid else planar_case(sample, args.objects)
             if len(case["boxes"]):
-                modality, _, name = source.replace("/", "_").partition("_")
-                stem = sample.pair.image.name.split(".")[0]
-                np.savez_compressed(args.output / f"{modality}_{name}_{stem}.npz", **case)
+                np.savez_compressed(args.output / case_name(sample.pair), **case)
 
 
 if __name__ == "__main__":

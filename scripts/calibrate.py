@@ -16,7 +16,7 @@ import numpy as np
 from napari_swin_litemedsam.backends.model import RANGES, Model
 from napari_swin_litemedsam.backends.openvino.calibration import RangeRecorder
 from napari_swin_litemedsam.predictor import Predictor
-from napari_swin_litemedsam.training.data import find_pairs, read_sample
+from napari_swin_litemedsam.training.data import find_pairs, read_all
 from napari_swin_litemedsam.training.validation import boxed_objects, middle_slice
 
 
@@ -28,8 +28,10 @@ def examples(folder, images):
     each = -(-images // len(by_source))
     for _, pairs in sorted(by_source.items()):
         for i in np.linspace(0, len(pairs) - 1, min(each, len(pairs))).astype(int):
-            sample = read_sample(pairs[i])
-            yield middle_slice(sample)[0], [box for _, box in boxed_objects(sample, 2)]
+            # what training skips
+            for sample in read_all([pairs[i]])[0]:
+                if boxes := [box for _, box in boxed_objects(sample, 2)]:
+                    yield middle_slice(sample)[0], boxes
 
 
 def main():

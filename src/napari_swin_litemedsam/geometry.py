@@ -6,7 +6,7 @@ left), which is the (x, y, z) of DICOM and ITK read backwards. A picture without
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +118,14 @@ class Geometry:
         return self.ndim == other.ndim and np.allclose(
             self.affine, other.affine, rtol=1e-6, atol=1e-6 * max(self.spacing)
         )
+
+    def apart(self, other: "Geometry", shape: Sequence[int]) -> float:
+        """How far apart, in pixels, two arrays of one shape lie; 0 if one of them tells no place."""
+        # an origin of zeros is what programs write that know of no place
+        if not any(self.origin) or not any(other.origin):
+            return 0.0
+        corners = np.array(list(product(*((0, side - 1) for side in shape))), float)
+        return float(np.abs(other.to_index(self.to_world(corners)) - corners).max())
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,13 @@ import csv
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from skimage.io import imsave
 
+from napari_swin_litemedsam.evaluation import scores
 from napari_swin_litemedsam.geometry import Geometry
 from napari_swin_litemedsam.io import write_labels
+from scan_files import GEOMETRIES, itk_image
 
 
 @pytest.fixture
@@ -195,6 +198,156 @@ def test_a_prediction_without_a_place_is_compared_pixel_by_pixel(command, folder
     assert table(out) == {"CT": [2, 4, 1, 1]}
 
 
+def crop(path, image, low, high):
+    """Save a part of an image, as 3D Slicer does; corners in x, y, z."""
+    sitk.WriteImage(image[tuple(slice(*ends) for ends in zip(low, high, strict=True))], path)
+
+
+@pytest.mark.parametrize("geometry", ["anisotropic", "oblique", "negative determinant"])
+def test_labels_cut_to_the_part_that_they_lie_in_are_put_to_their_place(command, folders, labels, geometry):
+    pred, truth = folders
+    image = itk_image(np.stack([np.zeros_like(labels), labels, labels, labels]), GEOMETRIES[geometry])
+    for name, whole, part in (("CT_1", truth, pred), ("CT_2", pred, truth)):
+        sitk.WriteImage(image, whole / f"{name}.seg.nrrd")
+        crop(part / f"{name}.seg.nrrd", image, (1, 2, 1), (38, 29, 4))
+    # two parts, of which each lacks something; what is outside of the truth counts as wrong
+    crop(truth / "CT_3.seg.nrrd", image, (0, 0, 0), (40, 30, 3))
+    crop(pred / "CT_3.seg.nrrd", image, (0, 0, 2), (40, 30, 4))
+    code, _, err = command("evaluate", pred, truth, "-o", truth.parent / "scores.csv", "--html", truth.parent / "r")
+    assert (code, err) == (0, [])
+    scores = [(row["case"], float(row["dsc"])) for row in rows(truth.parent / "scores.csv")]
+    assert scores == [("CT_1", 1)] * 2 + [("CT_2", 1)] * 2 + [("CT_3", 0.5)] * 2
+
+
+def test_a_part_of_another_grid_counts_as_zero(command, folders, labels):
+    pred, truth = folders
+    volume = np.stack([labels] * 4)
+    grids = {
+        "1_between": Geometry.make((5, 1, 3), (7, 8, 10.5)),
+        "2_beside": Geometry.make((5, 1, 3), (7, 48, 9)),
+        "3_finer": Geometry.make((5, 1, 2), (7, 8, 9)),
+        "4_nowhere": Geometry.make((5, 1, 3)),
+    }
+    for name, geometry in grids.items():
+        write_labels(truth / f"CT_{name}.nii.gz", volume, Geometry.make((5, 1, 3), (7, 8, 9)))
+        write_labels(pred / f"CT_{name}.nii.gz", volume[1:], geometry)
+    code, out, err = command("evaluate", pred, truth)
+    assert code == 1
+    assert table(out) == {"CT": [4, 8, 0, 0]}
+    assert ["shape (3, 30, 40) instead of (4, 30, 40)" in line for line in err] == [True] * 4
+    assert ["no part of the truth's grid" in line for line in err] == [True] * 3 + [False]
+
+
+def test_what_does_not_count_is_told(command, folders, labels, tmp_path):
+    pred, truth = folders
+    for name in ("CT_1", "CT_2", "CT_3"):
+        np.savez(truth / f"{name}.npz", gts=labels * (name != "CT_2"))
+        np.savez(pred / f"{name}.npz", segs=labels)
+    np.savez(pred / "CT_3.npz", segs=labels + np.uint8(5) * (labels == 2))
+    np.savez(pred / "CT_9.npz", segs=labels)
+    code, out, err = command("evaluate", pred, truth, "--html", tmp_path / "report.html")
+    assert code == 0
+    assert table(out)["CT"][:2] == [2, 4]
+    assert err == [
+        "without objects in the truth, not counted: CT_2",
+        f"labels in {pred} that the truth lacks, not counted: CT_2 (1, 2), CT_3 (7)",
+        f"files in {pred} that belong to no case, not counted: CT_9",
+    ]
+    page = (tmp_path / "report.html").read_text()
+    assert all(f"<li>{line}</li>" in page for line in err)
+
+
+def test_a_broken_prediction_of_an_empty_truth_is_told(command, folders, labels):
+    pred, truth = folders
+    for name in ("CT_1", "CT_2"):
+        np.savez(truth / f"{name}.npz", gts=labels * (name == "CT_1"))
+        np.savez(pred / f"{name}.npz", segs=labels)
+    (pred / "CT_2.npz").write_bytes(b"broken")
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, table(out)["CT"][:2], len(err)) == (1, [1, 2], 1)
+    assert "CT_2.npz: not a whole npz file" in err[0]
+
+
+def test_of_many_that_do_not_count_the_report_tells_all(command, folders, labels, tmp_path):
+    pred, truth = folders
+    for number in range(14):
+        np.savez(truth / f"CT_{number:02}.npz", gts=labels * (number == 0))
+        np.savez(pred / f"CT_{number:02}.npz", segs=labels * (number == 0))
+    _, _, err = command("evaluate", pred, truth, "--html", tmp_path / "report.html")
+    assert err == [
+        f"without objects in the truth, not counted: {', '.join(f'CT_{n:02}' for n in range(1, 11))} and 3 more"
+    ]
+    assert "CT_13</li>" in (tmp_path / "report.html").read_text()
+
+
+def test_predictions_of_other_names_are_exit_code_2(command, folders, labels):
+    pred, truth = folders
+    np.savez(truth / "CT_1.npz", gts=labels)
+    np.savez(pred / "CT_1_seg.npz", segs=labels)
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "holds no file named as one of" in err[0]
+    assert err[0].endswith("such as CT_1")
+
+
+def test_names_of_nnunet_belong_together(command, folders, labels, tmp_path):
+    pred, truth = folders
+    volume, images = np.stack([labels] * 4), tmp_path / "images"
+    for number in (1, 2):
+        write_labels(truth / f"CT_{number}.nii.gz", volume)
+        # made of the images, which are called so
+        write_labels(pred / f"CT_{number}_0000.nii.gz", volume)
+        write_labels(images / f"CT_{number}_0000.nii.gz", volume * 9)
+    (pred / "times.csv").write_text("case,seconds\nCT_1_0000,4.5\n")
+    report = tmp_path / "report.html"
+    code, out, err = command("evaluate", pred, truth, "--html", report, "--images", images)
+    assert (code, err) == (0, [])
+    assert table(out) == {"CT": [2, 4, 1, 1]}
+    assert "<td>4.50</td>" in report.read_text()
+    with_images = report.read_text()
+    command("evaluate", pred, truth, "--html", report)
+    assert report.read_text() != with_images
+
+
+def test_scores_are_told_even_if_they_cannot_be_written(command, folders, labels, tmp_path, monkeypatch):
+    for folder in folders:
+        np.savez(folder / "CT_1.npz", gts=labels, segs=labels)
+
+    def locked(*_):
+        raise PermissionError("[Errno 13] Permission denied: scores.csv")
+
+    # as Windows has it while Excel shows the old one
+    monkeypatch.setattr(scores, "replacing", locked)
+    code, out, err = command("evaluate", *folders, "-o", tmp_path / "scores.csv")
+    assert (code, len(err)) == (2, 1)
+    assert table(out) == {"CT": [1, 2, 1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "file/scores.csv"], "file: nothing can be written there"),
+        (["--html", "file/report.html"], "file: nothing can be written there"),
+        (["--images", "absent"], "--images absent: no such"),
+    ],
+)
+def test_places_that_cannot_be_used_are_told_at_once(command, folders, labels, tmp_path, monkeypatch, options, message):
+    for folder in folders:
+        np.savez(folder / "CT_1.npz", gts=labels, segs=labels)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    code, out, err = command("evaluate", *folders, *options)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert message in err[0]
+
+
+def test_two_reports_need_two_files(command, folders, labels, tmp_path):
+    np.savez(folders[1] / "CT_1.npz", gts=labels)
+    code, _, err = command("evaluate", *folders, "-o", tmp_path / "a", "--html", tmp_path / "a")
+    assert (code, len(err)) == (2, 1)
+    assert "both -o and --html" in err[0]
+
+
 def test_reports_replace_no_labels(command, folders, labels):
     pred, truth = (folder / "a.npz" for folder in folders)
     np.savez(truth, gts=labels)
@@ -247,6 +400,25 @@ def test_against_another_prediction(command, folders, labels, tmp_path):
     assert ct.split()[1:3] == ["2", "+0.5000"]
     assert "nan" not in "".join(out[5:])
     assert "other" in (tmp_path / "r.html").read_text()
+
+
+def test_of_two_predictions_it_is_told_which_lacks_a_case(command, folders, labels, tmp_path):
+    (tmp_path / "other").mkdir()
+    for name in ("CT_1", "CT_2", "CT_3"):
+        np.savez(folders[1] / f"{name}.npz", gts=labels)
+    for folder, names in ((folders[0], ("CT_1", "CT_3")), (tmp_path / "other", ("CT_2", "CT_3"))):
+        for name in names:
+            np.savez(folder / f"{name}.npz", segs=labels)
+    report = tmp_path / "r.html"
+    code, _, err = command("evaluate", *folders, "--against", tmp_path / "other", "--html", report)
+    assert code == 1
+    assert err == [
+        f"{folders[0]}: CT_2: prediction missing, counted as 0",
+        f"{tmp_path / 'other'}: CT_1: prediction missing, counted as 0",
+    ]
+    page = report.read_text()
+    assert "usable prediction of pred</h2>\n<ul>\n<li>CT_2: " in page
+    assert "usable prediction of other</h2>\n<ul>\n<li>CT_1: " in page
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha", ".seg.nrrd", ".tif"])

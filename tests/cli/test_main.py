@@ -37,6 +37,14 @@ def test_an_interrupt_is_no_traceback(command, monkeypatch, tmp_path):
     assert command("evaluate", tmp_path, tmp_path) == (130, [], ["swin-litemedsam: interrupted"])
 
 
+def test_too_little_memory_is_no_traceback(command, monkeypatch, tmp_path):
+    def exhaust(_):
+        raise MemoryError
+
+    monkeypatch.setattr(cli.evaluate, "run", exhaust)
+    assert command("evaluate", tmp_path, tmp_path) == (2, [], ["swin-litemedsam: error: MemoryError"])
+
+
 def test_names_that_the_terminal_cannot_write_stop_nothing(monkeypatch, tmp_path):
     # Windows redirects into a file of its own code page
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")

@@ -1,6 +1,7 @@
 """`predict` on scans with boxes files; challenge files are tested in `test_predict.py`."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from scan_files import (
     assert_same_place,
     dicom_image,
     itk_image,
+    save_enhanced,
     save_series,
 )
 
@@ -153,6 +155,114 @@ def test_dicom_files_are_often_named_by_numbers(command, tmp_path):
     assert_nothing_left(tmp_path / "out", "1.2.840.5.nii.gz", "1.2.840.5.nii.gz.segments.json")
 
 
+def test_files_named_by_numbers_have_boxes_of_their_own(command, tmp_path):
+    for number, x in ((5, 0), (6, 3)):
+        dicom_image(VOLUME[0]).save_as(tmp_path / f"1.2.{number}", enforce_file_format=True)
+        (tmp_path / f"1.2.{number}.boxes.json").write_text(json.dumps([{"box": [0, 2, x, 0, 4, x + 2]}]))
+    code, said, err = command("predict", tmp_path / "1.2.5", tmp_path / "1.2.6", "-o", tmp_path / "out")
+    assert (code, err) == (0, [])
+    assert [line.split(":")[0] for line in said] == ["1.2.5", "1.2.6"]
+    for number, x in ((5, 0), (6, 3)):
+        assert read_labels(tmp_path / "out" / f"1.2.{number}.nii.gz")[0][0, 2:5, x : x + 3].all()
+
+
+def test_a_folder_of_dicom_folders_and_files_with_boxes(command, tmp_path):
+    patients = tmp_path / "patients"
+    for name in ("p1", "p2"):
+        (patients / name).mkdir(parents=True)
+        save_series(patients / name)
+    save_enhanced(patients / "p3.dcm")
+    for name in ("p1", "p2", "p3"):
+        (patients / f"{name}.boxes.json").write_text(json.dumps([BOX]))
+    code, said, err = command("predict", patients, "-o", tmp_path / "out")
+    assert (code, err) == (0, [])
+    assert [line.split(",")[0] for line in said] == ["p1: 1 object", "p2: 1 object", "p3: 1 object"]
+
+
+def test_patterns_are_spelt_out_and_files_of_boxes_are_no_inputs(save, command, tmp_path):
+    save("a b.mha", BOX)
+    save("c.mha", BOX)
+    for number, patterns in enumerate((["*.mha"], ["*"], sorted(p.name for p in tmp_path.iterdir()))):
+        out = tmp_path.parent / f"out{number}"
+        code, said, err = command("predict", *(tmp_path / pattern for pattern in patterns), "-o", out)
+        assert (code, err) == (0, [])
+        assert [line.split(":")[0] for line in said] == ["a b", "c"]
+    code, _, err = command("predict", tmp_path / "*.nii", "-o", tmp_path / "out")
+    assert (code, len(err)) == (2, 1)
+    assert "*.nii: no such file" in err[0]
+
+
+def test_boxes_without_a_scan_are_told(save, command, tmp_path):
+    save("a.mha", BOX)
+    save("b_1.mha")
+    (tmp_path / "b-1.boxes.json").write_text(json.dumps([BOX]))
+    code, said, err = command("predict", tmp_path, "-o", tmp_path / "out")
+    assert (code, len(said)) == (1, 1)
+    assert err[0] == f"{tmp_path / 'b-1'}: no such file or folder, whose boxes are in {tmp_path / 'b-1.boxes.json'}"
+    # boxes elsewhere may be those of more scans
+    (tmp_path / "boxes").mkdir()
+    for name in "abc":
+        (tmp_path / "boxes" / f"{name}.boxes.json").write_text(json.dumps([BOX]))
+    code, said, err = command("predict", tmp_path, "--boxes", tmp_path / "boxes", "-o", tmp_path / "out")
+    assert (code, len(said), err) == (0, 1, [])
+
+
+def test_an_input_that_is_named_twice_is_done_once(save, command, tmp_path):
+    path = save("a.mha", BOX)
+    code, said, err = command("predict", tmp_path, path, path, "-o", tmp_path / "out")
+    assert (code, len(said), err) == (0, 1, [])
+
+
+def test_a_segmentation_beside_its_scan_is_no_scan(save, command, tmp_path):
+    save("a.nrrd", BOX)
+    save("a.seg.nrrd", array=(VOLUME > 5).astype(np.uint8))
+    code, said, err = command("predict", tmp_path, "-o", tmp_path / "out")
+    assert (code, len(said), err) == (0, 1, [])
+
+
+def test_nothing_beside_the_scans_is_replaced_unless_it_is_named(save, command, tmp_path):
+    path = save("a.mhd", BOX)
+    other = save("a.mha")
+    before = other.read_bytes()
+    code, said, err = command("predict", path, "-o", tmp_path)
+    assert (code, said, len(err)) == (2, [], 1)
+    assert "a.mha: is there already, beside the inputs" in err[0]
+    assert other.read_bytes() == before
+    # results of an earlier run are replaced, and what is named
+    for out in (tmp_path / "out", tmp_path / "out", other):
+        assert command("predict", path, "-o", out)[0] == 0
+    assert other.read_bytes() != before
+
+
+def test_an_input_of_another_name_is_not_replaced(save, command, tmp_path):
+    path = save("a.mha", BOX)
+    # as in file systems where capitals do not count
+    os.link(path, tmp_path / "A.mha")
+    code, _, err = command("predict", path, "-o", tmp_path / "A.mha")
+    assert (code, len(err)) == (2, 1)
+    assert "would replace its input" in err[0]
+
+
+def test_what_has_labels_may_be_left_out(save, command, tmp_path):
+    paths = [save(f"{name}.mha", BOX) for name in "ab"]
+    out = tmp_path / "out"
+    assert command("predict", paths[0], "-o", out)[0] == 0
+    before = (out / "a.mha").stat().st_mtime_ns
+    code, said, err = command("predict", *paths, "-o", out, "--skip-existing")
+    assert (code, len(said), err) == (0, 1, [])
+    assert said[0].startswith("b: ")
+    assert (out / "a.mha").stat().st_mtime_ns == before
+    code, said, err = command("predict", *paths, "-o", out, "--skip-existing")
+    assert (code, said, err) == (0, ["nothing to do: all labels are there already"], [])
+
+
+def test_objects_without_a_pixel_are_told(save, command, tmp_path):
+    path = save("a.mha", BOX, BOX | {"label": 5, "name": "spleen"})
+    _, said, _ = command("predict", path, "-o", tmp_path / "out")
+    assert said[0].startswith("a: 2 objects, ")
+    assert said[0].endswith("s (without a pixel: liver)")
+
+
 def test_the_folder_that_one_is_in_has_a_name(command, tmp_path, monkeypatch):
     (tmp_path / "scan").mkdir()
     save_series(tmp_path / "scan")
@@ -170,7 +280,14 @@ def test_overlays_replace_neither_inputs_nor_labels_nor_each_other(command, tmp_
     for name in "ab":
         (tmp_path / f"{name}.boxes.json").write_text(json.dumps([{"box": [1, 2, 5, 6]}]))
     before = (tmp_path / "a.png").read_bytes()
-    for names, folder in ((["a.png"], tmp_path), (["a.png"], tmp_path / "out"), (["b.jpg", "b.tif"], tmp_path / "png")):
+    # not an input, but beside them
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "b.png")
+    for names, folder in (
+        (["a.png"], tmp_path),
+        (["b.jpg"], tmp_path),
+        (["a.png"], tmp_path / "out"),
+        (["b.jpg", "b.tif"], tmp_path / "png"),
+    ):
         code, said, err = command(
             "predict", *(tmp_path / n for n in names), "-o", tmp_path / "out", "--overlay", folder
         )
@@ -240,6 +357,19 @@ def test_wrong_options_are_exit_code_2(save, command, tmp_path, arguments, messa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("options", [["-o", "file/out"], ["-o", "file/a.mha"], ["-o", "out", "--overlay", "file"]])
+def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_calculated(
+    save, command, tmp_path, monkeypatch, options
+):
+    monkeypatch.setattr(predict, "segment", lambda *_: pytest.fail("went on to segment"))
+    path = save("a.mha", BOX)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    code, said, err = command("predict", path, *options)
+    assert (code, said, len(err)) == (2, [], 1)
+    assert "nothing can be written there" in err[0]
+
+
 def test_inputs_and_outputs_that_do_not_fit_are_exit_code_2(save, command, tmp_path):
     first, second = save("a.mha", BOX), save("b.mha", BOX)
     for arguments, message in (
@@ -268,20 +398,23 @@ def test_a_scan_that_fails_does_not_stop_the_rest(save, command, tmp_path):
     assert err[3] == "3 of 4 cases failed"
 
 
-def test_a_scan_too_large_for_the_memory_does_not_stop_the_rest(save, command, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate 90 GiB"), RuntimeError("CUDA out of memory"), MemoryError()]
+)
+def test_a_scan_too_large_for_the_memory_does_not_stop_the_rest(save, command, tmp_path, monkeypatch, error):
     paths = [save(f"{name}.mha", BOX) for name in "ab"]
     real, calls = predict.segment, []
 
     def exhausted(*args):
         calls.append(args)
         if len(calls) == 1:
-            raise MemoryError("Unable to allocate 90 GiB")
+            raise error
         return real(*args)
 
     monkeypatch.setattr(predict, "segment", exhausted)
     code, said, err = command("predict", *paths, "-o", tmp_path / "out")
     assert (code, len(said)) == (1, 1)
-    assert err[0].endswith("a.mha: Unable to allocate 90 GiB")
+    assert err[0].endswith(f"a.mha: {error}" if str(error) else "a.mha: MemoryError")
 
 
 def test_ctrl_c_keeps_what_is_done(save, command, tmp_path, monkeypatch):

@@ -55,6 +55,11 @@ def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path, te
         (["--steps", "-1"], "--steps must be"),
         (["--images", "0"], "--images must be"),
         (["--val-cases", "-2"], "--val-cases must be"),
+        (["--seed", "-1"], "--seed must be"),
+        (["--warm-up", "-1"], "--warm-up must be"),
+        (["--rate", "0"], "--rate must be above 0"),
+        (["--ema", "1"], "--ema must lie between"),
+        (["--schedule", "plateau", "--val-cases", "0"], "--schedule plateau needs"),
         (["--favour", "CT"], "'CT' is not a source, = and a number above 0"),
         (["--favour", "CT=2", "--init", "bundled"], "no image is of CT"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
@@ -79,6 +84,10 @@ def test_in_bf16_on_all_images_without_validation(data, tmp_path, capsys):
     assert told.out.strip().endswith("last.safetensors")
     model = load_checkpoint(told.out.strip())
     assert all(tensor.isfinite().all() for tensor in model.parameters())
+    # what it started from is not needed any more
+    options[1] = "gone.safetensors"
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), *options, "--val-cases", "0"]) == 0
+    assert "goes on after step 1" in capsys.readouterr().err
 
 
 def test_data_without_a_usable_pair_are_told(data, tmp_path, capsys):
@@ -86,3 +95,42 @@ def test_data_without_a_usable_pair_are_told(data, tmp_path, capsys):
     assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "random"]) == 2
     assert "none of the pairs can be used" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+def test_an_npz_file_and_images_without_label_are_read_and_told(data, tmp_path, capsys):
+    label = np.zeros((40, 40), np.uint8)
+    label[10:30, 10:30] = 1
+    np.savez(tmp_path / "CT_one.npz", imgs=label * 90, gts=label)
+    (data / "labels" / "b.png").rename(data / "labels" / "b_mask.png")
+    inputs = [str(data), str(tmp_path / "CT_one.npz")]
+    assert main(["train", *inputs, "-o", str(tmp_path / "run"), "--init", "no.pth"]) == 2
+    told = capsys.readouterr().err
+    assert "without a label of the same name: 1, such as" in told
+    assert "2 images, 0 skipped" in told
+
+
+def test_images_that_cannot_be_validated_on_are_told_before_training(data, tmp_path, capsys):
+    label = np.zeros((600, 600), np.uint8)
+    label[20:25, 10:15] = 1
+    for kind in ("images", "labels"):
+        imsave(data / kind / "a.png", label, check_contrast=False)
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "random"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert "there is but one image, to train and to validate on" in told
+    assert "a.png: no object is large enough to validate on" in told[-1]
+
+
+def test_too_little_memory_is_one_line_and_exit_code_2(data, tmp_path, capsys, monkeypatch):
+    def fit(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(loop, "fit", fit)
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "random"]) == 2
+    assert "out of memory; take fewer --images" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_file_is_not_taken_for_the_folder_of_a_run(data, tmp_path, capsys):
+    (tmp_path / "run").write_text("notes")
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "random"]) == 2
+    assert "is a file" in capsys.readouterr().err
+    assert (tmp_path / "run").read_text() == "notes"

@@ -1,4 +1,5 @@
 import io
+import re
 import runpy
 import tarfile
 import tomllib
@@ -62,3 +63,16 @@ def test_workflows_test_what_the_package_promises():
     assert workflow["jobs"]["deploy"]["permissions"] == {"id-token": "write"}
     environments = (ROOT / "tox.ini").read_text()
     assert all(job["toxenv"] in environments for job in matrix["include"])
+
+
+def test_the_metadata_tell_the_licence_of_all_that_is_in_the_wheel():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    texts = {Path(name).name: (ROOT / name).read_text(encoding="utf-8") for name in project["license-files"]}
+    assert texts["LICENSE"].startswith("MIT License")
+    # the lists of what training images and samples are under, and what follows from them
+    of_weights = set(re.findall(r"\((CC BY[-A-Z]* \d\.\d|Apache-\d\.\d)\)", texts["README.md"]))
+    of_samples = set(re.findall(r"\| (CC\d|CC BY \d\.\d) \|$", texts["CREDITS.md"], re.MULTILINE))
+    assert len(of_weights) == 2
+    assert len(of_samples) == 3
+    names = {name.replace(" ", "-").replace("CC0", "CC0-1.0") for name in of_weights | of_samples}
+    assert set(project["license"].split(" AND ")) == {"MIT", *names}

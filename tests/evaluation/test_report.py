@@ -28,7 +28,7 @@ def report(tmp_path):
     def report(*predictions, images=None):
         truths = find_labels(folders[2])
         paths = [tmp_path / name for name in predictions]
-        scores = [[s for name, path in truths.items() for s in score_files(name, path, p)] for p in paths]
+        scores = [[s for name, path in truths.items() for s in score_files(name, path, p).objects] for p in paths]
         write_report(tmp_path / "report.html", truths, paths, scores, images and tmp_path / images)
         return (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -101,7 +101,7 @@ def test_images_may_lie_elsewhere_or_nowhere(report):
 def test_names_cannot_break_the_page(tmp_path):
     labels = np.ones((9, 9), np.uint8)
     np.savez(tmp_path / "a&b.npz", gts=labels)
-    scores = score_files(PurePath("a&b"), tmp_path / "a&b.npz", tmp_path / "<none>")
+    scores = score_files(PurePath("a&b"), tmp_path / "a&b.npz", tmp_path / "<none>").objects
     write_report(tmp_path / "r.html", {PurePath("a&b"): tmp_path / "a&b.npz"}, [Path("<none>")], [scores])
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "<none>" not in page

@@ -1,3 +1,5 @@
+import importlib.util
+
 import numpy as np
 import pydicom
 import pytest
@@ -86,6 +88,24 @@ def test_indices_of_colours_are_looked_up(folder):
     np.testing.assert_array_equal(scan.array[0, :, 1], [10, 11, 12, 13])
 
 
+def test_colours_may_share_pixels(folder):
+    picture = dicom_image(np.zeros((40, 60, 3), np.uint8), ImagePositionPatient=None, ImageOrientationPatient=None)
+    # two greys, and the colour of both
+    picture.PhotometricInterpretation, picture.PixelData = "YBR_FULL_422", bytes((100, 200, 128, 128)) * 1200
+    picture.save_as(folder / "a.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_scan(folder).array[0, :4], [[100] * 3, [200] * 3] * 2)
+
+
+def test_whole_files_may_be_packed(folder):
+    volume = np.full((3, 60, 60), 7, np.int16)
+    for path in save_series(folder, volume=volume).iterdir():
+        data = pydicom.dcmread(path)
+        data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+        data.save_as(path)
+        assert path.stat().st_size < volume[0].nbytes
+    np.testing.assert_array_equal(read_scan(folder).array, volume)
+
+
 def test_a_radiograph_has_no_slices(folder):
     nowhere = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None}
     dicom_image(VOLUME[0], **nowhere, ImagerPixelSpacing=[0.2, 0.1]).save_as(folder / "a.dcm", enforce_file_format=True)
@@ -120,6 +140,55 @@ def test_directions_of_few_decimals_are_of_unit_length(folder):
     image = reader.Execute()
     np.testing.assert_allclose(geometry.spacing, image.GetSpacing()[::-1], atol=1e-6)
     np.testing.assert_allclose(np.ravel(geometry.direction)[::-1], image.GetDirection(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["no preamble", "no header", "no encoding"])
+def test_files_that_lack_what_comes_before_the_elements_are_read(folder, tmp_path, kind):
+    for path in save_series(folder).iterdir():
+        data = pydicom.dcmread(path)
+        if kind == "no preamble":
+            path.write_bytes(path.read_bytes()[132:])
+        elif kind == "no header":
+            del data.file_meta, data.preamble
+            pydicom.dcmwrite(path, data, implicit_vr=True, little_endian=True)
+        else:
+            del data.file_meta.TransferSyntaxUID
+            pydicom.dcmwrite(path, data, implicit_vr=False, little_endian=True)
+    scan = read_scan(folder)
+    np.testing.assert_array_equal(scan.array, VOLUME)
+    np.testing.assert_array_equal(read_scan(scan.files[3]).array, VOLUME[3:4])
+    if importlib.util.find_spec("highdicom"):
+        write_labels(tmp_path / "seg.dcm", np.ones(scan.array.shape, int), scan.geometry, [], scan.files)
+
+
+@pytest.mark.parametrize("start", [b"", b"\x08\0\x05\0 not DICOM", b"\x02\0 text", b"PK\x03\x04", bytes(200)])
+def test_other_files_are_no_dicom(tmp_path, start):
+    (tmp_path / "a").write_bytes(start)
+    assert not dicom.is_dicom(tmp_path / "a")
+
+
+def test_a_copied_slice_counts_once(folder):
+    save_series(folder)
+    (folder / "copies").mkdir()
+    for path in [path for path in folder.iterdir() if path.is_file()][:3]:
+        (folder / "copies" / f"{path.name} (1)").write_bytes(path.read_bytes())
+    np.testing.assert_array_equal(read_scan(folder).array, VOLUME)
+    assert find_series(folder)[0].title == "Abdomen, CT, 5 images of 6 x 7"
+
+
+def test_slices_that_share_an_identifier_are_all_kept(folder):
+    np.testing.assert_array_equal(read_scan(save_series(folder, SOPInstanceUID="1.2.3.4")).array, VOLUME)
+
+
+def test_a_list_of_files_is_told(tmp_path):
+    data = pydicom.Dataset()
+    data.file_meta = pydicom.dataset.FileMetaDataset()
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = pydicom.uid.MediaStorageDirectoryStorage
+    data.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.save_as(tmp_path / "DICOMDIR", enforce_file_format=True)
+    with pytest.raises(CaseError, match="name the folder"):
+        read_scan(tmp_path / "DICOMDIR")
 
 
 def test_segmentations_are_no_series(folder, tmp_path):
@@ -178,7 +247,10 @@ def test_series_that_are_no_volume_are_told(folder, options, message):
     [
         ({"ImagePositionPatient": [0, 0, 4.5]}, "uneven"),
         ({"ImagePositionPatient": [0, 0, 4.05]}, "uneven"),
-        ({"ImagePositionPatient": [0, 0, 9], "ImageOrientationPatient": [1, 0, 0, 0, 0, 1]}, "different directions"),
+        (
+            {"ImagePositionPatient": [0, 0, 9], "ImageOrientationPatient": [1, 0, 0, 0, 0, 1]},
+            "directions, such as other",
+        ),
         ({"ImagePositionPatient": [0, 0, 5], "PixelSpacing": [2, 2]}, "differ in pixel spacing"),
     ],
 )
@@ -199,7 +271,7 @@ def test_a_slice_beside_the_others_is_told(folder):
 def test_mixed_sizes_are_told(folder):
     save_series(folder)
     dicom_image(VOLUME[0, :4], ImagePositionPatient=[0, 0, 9]).save_as(folder / "other", enforce_file_format=True)
-    with pytest.raises(CaseError, match="differ in size: 5 of 6 x 7, 1 of 4 x 7"):
+    with pytest.raises(CaseError, match="differ in size: 5 of 6 x 7, 1 of 4 x 7, such as other"):
         read_scan(folder)
 
 

@@ -49,6 +49,11 @@ def test_a_name_may_hold_what_separates_values_in_dicom(tmp_path, scan, labels):
     assert highdicom.seg.segread(tmp_path / "seg.dcm").get_segment_description(1).segment_label == "left/right"
 
 
+def test_no_name_of_a_patient_is_told(tmp_path, scan, labels, recwarn):
+    write_labels(tmp_path / "seg.dcm", labels, scan.geometry, source=scan.files)
+    assert [str(warning.message) for warning in recwarn if "Nobody" in str(warning.message)] == []
+
+
 @pytest.mark.parametrize("name", RIGHT_HANDED)
 def test_every_right_handed_geometry(tmp_path, name):
     (tmp_path / "scan").mkdir()

@@ -36,6 +36,18 @@ def test_pixels_may_be_in_a_file_of_their_own(tmp_path, suffix):
         read_scan(path)
 
 
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+def test_four_axes_may_hold_a_single_volume(tmp_path, suffix):
+    image = itk_image(ARRAY, GEOMETRIES["oblique"])
+    sitk.WriteImage(sitk.JoinSeries([image]), tmp_path / f"one{suffix}")
+    scan = read_scan(tmp_path / f"one{suffix}")
+    np.testing.assert_array_equal(scan.array, ARRAY)
+    assert scan.geometry.near(GEOMETRIES["oblique"])
+    sitk.WriteImage(sitk.JoinSeries([image, image]), tmp_path / f"two{suffix}")
+    with pytest.raises(CaseError, match="has 4 axes"):
+        read_scan(tmp_path / f"two{suffix}")
+
+
 HEADERS = {
     "huge.nrrd": b"NRRD0004\ntype: short\ndimension: 3\nsizes: 30000 30000 30000\nencoding: gzip\nendian: little\n\n",
     "huge_raw.nrrd": b"NRRD0004\ntype: short\ndimension: 3\nsizes: 3000 30 30\nencoding: raw\nendian: little\n\n",

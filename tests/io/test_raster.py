@@ -104,3 +104,13 @@ def test_pictures_above_the_limit_are_refused_before_decoding(tmp_path, monkeypa
     for name in ("a.png", "a.tif"):
         with pytest.raises(CaseError, match="the limit"):
             read_scan(tmp_path / name)
+
+
+def test_labels_in_colour_are_read_if_all_channels_are_alike(tmp_path):
+    ids = GREY % 3
+    for mode in ("RGB", "RGBA"):
+        Image.fromarray(ids).convert(mode).save(tmp_path / "a.png")
+        np.testing.assert_array_equal(read_labels(tmp_path / "a.png")[0], ids)
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    with pytest.raises(CaseError, match="one channel of whole numbers; this one is in colour"):
+        read_labels(tmp_path / "a.png")

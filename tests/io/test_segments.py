@@ -6,7 +6,14 @@ from napari_swin_litemedsam.io.segments import read_sidecar, sidecar_of, stem_of
 
 @pytest.mark.parametrize(
     ("name", "stem", "suffix"),
-    [("a.b.nii.gz", "a.b", ".nii.gz"), ("A.SEG.NRRD", "A", ".seg.nrrd"), ("x.npz", "x", ".npz"), ("bare", "bare", "")],
+    [
+        ("a.b.nii.gz", "a.b", ".nii.gz"),
+        ("A.SEG.NRRD", "A", ".seg.nrrd"),
+        ("x.npz", "x", ".npz"),
+        ("bare", "bare", ""),
+        # DICOM files are often named by numbers with dots
+        ("1.2.840.5", "1.2.840.5", ""),
+    ],
 )
 def test_endings_of_two_parts_are_one(name, stem, suffix):
     assert stem_of(f"/some.where/{name}") == stem

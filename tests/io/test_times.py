@@ -12,6 +12,11 @@ def test_times_are_added_to_those_that_are_there(tmp_path):
     assert [path.name for path in folder.iterdir()] == [NAME]
 
 
+def test_times_of_windows_programs_are_read(tmp_path):
+    (tmp_path / NAME).write_text("case,seconds\na,1\n", encoding="utf-8-sig")
+    assert read_times(tmp_path) == {"a": 1}
+
+
 def test_no_file_means_no_times(tmp_path):
     assert read_times(tmp_path / "none") == {}
 

@@ -1,5 +1,6 @@
 import os
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -160,3 +161,31 @@ def test_files_of_another_kind(tmp_path, suffix):
     path.write_text("<!DOCTYPE html><html>Not Found</html>\n" * 20)
     with pytest.raises(CheckpointError, match="page"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "writer", "error"),
+    [
+        ("a.safetensors", "pathlib.Path.write_bytes", OSError("No space left on device")),
+        ("a.pth", "torch.save", RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos")),
+    ],
+)
+def test_a_full_disk_is_told_and_the_weights_before_kept(tmp_path, model, monkeypatch, name, writer, error):
+    def full(*parts, **_):
+        path = next(part for part in parts if isinstance(part, Path))
+        with path.open("wb") as file:
+            file.write(b"half of it")
+        raise error
+
+    (tmp_path / name).write_bytes(b"before")
+    monkeypatch.setattr(writer, full)
+    with pytest.raises(OSError, match=r"No space left|a\.pth: cannot be written; is the disk full"):
+        save_checkpoint(model, tmp_path / name)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"before"]
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pth"])
+def test_who_may_read_other_files_may_read_the_weights(tmp_path, model, name):
+    save_checkpoint(model, tmp_path / name)
+    (tmp_path / "other").touch()
+    assert (tmp_path / name).stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -1,6 +1,7 @@
 """Views of an image and its labels."""
 
 import numpy as np
+import pytest
 
 from napari_swin_litemedsam.training.augment import random_view
 
@@ -20,3 +21,13 @@ def test_labels_lie_on_the_image():
     assert len(distances) > 700
     # half a pixel of the image, always to the same side, would be a quarter of a pixel here
     assert np.abs(np.mean(distances, axis=0)).max() < 0.04
+
+
+def test_pixels_that_are_no_numbers_count_as_the_darkest():
+    rows, columns = np.indices((64, 64))
+    image = (rows + columns).astype(np.float32)
+    image[3, 4], image[50, 60] = np.nan, np.inf
+    with pytest.warns(UserWarning, match="pixels that are NaN or infinite"):
+        view, _ = random_view(image, np.ones((64, 64), np.uint8), 64, np.random.default_rng(1))
+    assert np.isfinite(view).all()
+    assert view.max() == 1

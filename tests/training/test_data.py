@@ -2,9 +2,17 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.io import imsave
 
-from napari_swin_litemedsam.training.data import DataError, find_pairs, objects, read_all, split
+from napari_swin_litemedsam.training.data import (
+    DataError,
+    find_pairs,
+    images_without_label,
+    objects,
+    read_all,
+    split,
+)
 
 
 def put(folder, name, image, label):
@@ -31,6 +39,26 @@ def test_pairs_are_found_by_name_and_folder(tmp_path, label):
     assert problems == []
     assert [s.image.shape for s in samples] == [(1, 40, 50), (3, 40, 50)]
     assert [s.slices for s in samples] == [[0], [1]]
+    assert [image.name for image in images_without_label(tmp_path)] == ["without label.png"]
+
+
+def test_data_are_found_where_links_lead(tmp_path, label):
+    put(tmp_path / "archive", "a.png", label * 100, label)
+    (tmp_path / "data" / "CT").mkdir(parents=True)
+    try:
+        (tmp_path / "data" / "CT" / "mine").symlink_to(tmp_path / "archive", target_is_directory=True)
+    except OSError:
+        pytest.skip("no links here")
+    assert [pair.source for pair in find_pairs(tmp_path / "data")] == ["CT/mine"]
+
+
+def test_an_npz_file_is_named_by_itself(tmp_path, label):
+    np.savez(tmp_path / "MR_one.npz", imgs=label, gts=label)
+    np.savez(tmp_path / "two.npz", imgs=label)
+    assert [(p.source, p.image.name) for p in find_pairs(tmp_path / "MR_one.npz")] == [("MR", "MR_one.npz")]
+    samples, problems = read_all(find_pairs(tmp_path / "two.npz"))
+    assert samples == []
+    assert "holds no array 'gts'" in problems[0]
 
 
 def test_nifti_volumes_are_read_in_z_y_x_order(tmp_path):
@@ -60,6 +88,62 @@ def test_what_cannot_be_used_is_told_and_skipped(tmp_path, label):
     assert "the label (1, 20, 50)" in problems[2]
 
 
+def in_palette(label):
+    picture = Image.fromarray(label, mode="P")
+    picture.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    return picture
+
+
+def in_colour(label):
+    return Image.fromarray(np.stack([255 * (label == 1), 255 * (label == 2), 0 * label], axis=-1).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("name", "save", "problem"),
+    [
+        ("a.png", in_palette, None),
+        ("a.png", lambda label: Image.fromarray(np.repeat(label[..., None], 3, axis=-1)), None),
+        ("a.tif", lambda label: Image.fromarray(label.astype(np.float32)), None),
+        ("a.png", in_colour, "this one is in colour"),
+        ("a.jpg", Image.fromarray, "JPEG blurs"),
+        ("a.tif", lambda label: Image.fromarray(label * np.float32(0.5)), "whole numbers"),
+        ("a.tif", lambda label: Image.fromarray(label * np.int32(-1)), "0..65535"),
+        ("a.tif", lambda label: Image.fromarray(label * np.int32(65536)), "0..65535"),
+        ("a.bmp", Image.fromarray, "unknown kind"),
+    ],
+)
+def test_labels_are_the_ids_that_the_user_sees_or_refused(tmp_path, label, name, save, problem):
+    put(tmp_path, "a.png", label * 100, label)
+    (tmp_path / "labels" / "a.png").unlink()
+    save(label).save(tmp_path / "labels" / name)
+    samples, problems = read_all(find_pairs(tmp_path))
+    if problem:
+        assert samples == []
+        assert problem in problems[0]
+    else:
+        np.testing.assert_array_equal(samples[0].labels[0], label)
+
+
+def test_a_grey_image_with_an_alpha_channel_is_grey(tmp_path, label):
+    put(tmp_path, "a.png", label, label)
+    Image.fromarray(label * 100).convert("LA").save(tmp_path / "images" / "a.png")
+    (sample,), _ = read_all(find_pairs(tmp_path))
+    np.testing.assert_array_equal(sample.image[0], label * 100)
+
+
+def test_a_label_that_lies_elsewhere_in_the_patient_is_told(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    volume = np.ones((4, 5, 6), np.uint8)
+    places = np.diag([1, 1, 1, 1]), np.diag([-1, 1, 1, 1])
+    for kind, place in zip(("images", "labels"), places, strict=True):
+        (tmp_path / kind).mkdir()
+        place[:3, 3] = 7
+        nibabel.Nifti1Image(volume.T, place).to_filename(tmp_path / kind / "v.nii.gz")
+    samples, problems = read_all(find_pairs(tmp_path))
+    assert samples == []
+    assert "lies elsewhere than its image, by up to 10.0 pixels" in problems[0]
+
+
 @pytest.mark.parametrize(("make", "message"), [(False, "no such folder"), (True, "found neither")])
 def test_a_folder_without_data_is_refused(tmp_path, make, message):
     folder = tmp_path / "data"
@@ -77,6 +161,12 @@ def test_nested_classes_join_their_ids(tmp_path, label):
     disc, cup = objects(label, pair.groups)
     assert disc.sum() == 200
     assert cup.sum() == 48
+    # ids in no list are left out, and images that have no others
+    (sample,), problems = read_all([pair])
+    assert set(np.unique(sample.labels)) == {0, 2, 3}
+    put(tmp_path / "train" / "eye", "b.png", label, label % 2 * (label < 3))
+    _, problems = read_all(find_pairs(tmp_path / "train"))
+    assert "b.png: the label is empty but ids that form no object" in problems[0]
 
 
 def test_permissive_takes_only_sources_known_to_allow_commercial_use(tmp_path, label):
@@ -91,9 +181,10 @@ def test_permissive_takes_only_sources_known_to_allow_commercial_use(tmp_path, l
         find_pairs(tmp_path, permissive=True)
 
 
-def test_a_broken_manifest_is_told(tmp_path, label):
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"a": {"nested": [1]}}', '{"a": {"nested": {"b": 1}}}'])
+def test_a_broken_manifest_is_told(tmp_path, label, text):
     put(tmp_path, "a.png", label, label)
-    (tmp_path / "sources.json").write_text("{")
+    (tmp_path / "sources.json").write_text(text)
     with pytest.raises(DataError, match="not a readable manifest"):
         find_pairs(tmp_path)
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from napari_swin_litemedsam.model import PointLabel, SwinLiteMedSAM, load_checkpoint
-from napari_swin_litemedsam.training import loop
+from napari_swin_litemedsam.training import batches, loop
 from napari_swin_litemedsam.training.batches import draw_batch, draw_carried_view, source_weights
-from napari_swin_litemedsam.training.data import Pair, Sample
+from napari_swin_litemedsam.training.data import DataError, Pair, Sample
 from napari_swin_litemedsam.training.loop import Settings, fit, stage2_loss
 from napari_swin_litemedsam.training.losses import dice_loss, distillation_loss, stage2_losses, true_iou
+from napari_swin_litemedsam.training.state import load_state, save_state
 from napari_swin_litemedsam.training.validation import boxed_objects, mean_dice
 
 
@@ -108,11 +109,33 @@ def test_boxes_of_a_volume_are_often_those_of_a_slice_nearby(tmp_path):
     assert shrinks > 2
 
 
+def test_boxes_of_a_volume_are_carried_of_all_objects_that_share_ids(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "random_view", lambda image, labels, size, rng: (np.zeros((3, size, size)), labels))
+    labels = np.zeros((5, 64, 64), np.uint8)
+    labels[:, 10:30, 10:30] = 1
+    labels[:, 11:29, 11:29] = 2
+    eye = Sample(Pair("OCT", tmp_path / "a", tmp_path / "a", ((1, 2), (2,))), labels, labels)
+    rng = np.random.default_rng(0)
+    views = [draw_carried_view(eye, 64, rng) for _ in range(20)]
+    assert {int(before.sum()) for view in views if view for before, _ in view[1]} == {20**2, 18**2}
+
+
 def test_slices_beyond_an_object_s_end_have_prompts_and_no_mask(samples):
     batch = draw_batch(samples, source_weights(samples), 24, 2, 64, [0])
     gone = ~batch.truth.flatten(1).any(1)
     assert 0.2 < gone.float().mean() < 0.7
     assert ((batch.boxes[gone, 2:] - batch.boxes[gone, :2]) > 2).all()
+
+
+def test_images_whose_objects_are_too_small_are_passed_over(flat, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "LOOKS", 3)
+    specks = np.zeros((1, 300, 300), np.uint8)
+    specks[0, ::40, ::40] = 1
+    small = Sample(Pair("CT", tmp_path / "specks", tmp_path / "specks"), specks, specks)
+    both = [small, flat[0]]
+    assert draw_batch(both, np.array([0.9, 0.1]), 3, 2, 64, [0]).truth.flatten(1).any(1).all()
+    with pytest.raises(DataError, match="specks: no object is large enough in frames of 64"):
+        draw_batch([small], np.ones(1), 1, 2, 64, [0])
 
 
 def test_where_there_is_no_object_only_the_predicted_iou_is_wrong():
@@ -188,6 +211,85 @@ def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path):
     rows = list(csv.DictReader((tmp_path / "cut" / "log.csv").open()))
     assert [r["step"] for r in rows][-1] == "2"
     load_checkpoint(tmp_path / "cut" / "last.safetensors")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Steps that move two tensors alone."""
+    monkeypatch.setattr(
+        loop,
+        "stage2_loss",
+        lambda model, *_: {"loss": model.mask_decoder.iou_token.sum() + model.image_encoder.stages[0].merge.bias.sum()},
+    )
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_resumed_run_takes_the_rates_given_then(samples, tmp_path):
+    # the rate falls to a fiftieth at the last step
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1, rate=1e-3, encoder_rate=0))
+    before = load_state(tmp_path)["model"]["image_encoder.stages.0.merge.bias"]
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(rate=4e-4, encoder_rate=0.5))
+    rows = [row for row in csv.DictReader((tmp_path / "log.csv").open()) if row["rate"]]
+    assert float(rows[-1]["rate"]) == pytest.approx(4e-4 / 50)
+    assert load_state(tmp_path)["step"] == 2
+    assert not torch.equal(load_state(tmp_path)["model"]["image_encoder.stages.0.merge.bias"], before)
+
+
+@pytest.mark.parametrize(("state", "message"), [(b"", "state.pt: is damaged"), (None, "holds another run")])
+def test_a_run_that_cannot_be_gone_on_with_is_told(samples, tmp_path, state, message):
+    save_state(tmp_path, step=3)
+    if state is not None:
+        (tmp_path / "state.pt").write_bytes(state)
+    with pytest.raises(DataError, match=message):
+        fit(SwinLiteMedSAM(), samples, tmp_path, settings())
+
+
+def test_numbers_that_are_not_finite_do_not_reach_the_weights(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "stage2_loss", lambda model, *_: {"loss": model.mask_decoder.iou_token.sum() * np.nan})
+    with pytest.raises(DataError, match="step 1: the gradient is not finite"):
+        fit(SwinLiteMedSAM(), samples, tmp_path, settings())
+    assert not (tmp_path / "state.pt").exists()
+    assert not (tmp_path / "last.safetensors").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_interrupt_while_validating_loses_no_step(samples, tmp_path):
+    def impatient(model):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1), impatient)
+    assert load_state(tmp_path)["step"] == 1
+    # going on makes up for it
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1), lambda model: 3.0)
+    assert load_state(tmp_path)["best"] == 3
+    assert (tmp_path / "best.safetensors").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_was_just_saved_is_not_validated_again(samples, tmp_path):
+    scores = iter([3.0])
+    fit(
+        SwinLiteMedSAM(),
+        samples,
+        tmp_path,
+        settings(steps=1, save_minutes=0, device="cpu:0"),
+        lambda model: next(scores),
+    )
+    assert load_state(tmp_path)["best"] == 3
+
+
+def test_a_full_disk_is_told_and_the_state_before_kept(tmp_path, monkeypatch):
+    def full(parts, path):
+        path.write_bytes(b"half of it")
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 904064 vs 904016")
+
+    save_state(tmp_path, step=3)
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"state\.pt: cannot be written; is the disk full"):
+        save_state(tmp_path, step=4)
+    assert load_state(tmp_path) == {"step": 3}
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
 
 
 def stop_after(steps, run):

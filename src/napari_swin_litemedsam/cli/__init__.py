@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return args.run(args)
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         told = " ".join(str(error).split()) or type(error).__name__
         print(f"swin-litemedsam: error: {told}", file=sys.stderr)
         return 2

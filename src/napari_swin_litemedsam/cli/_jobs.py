@@ -1,7 +1,9 @@
 """What ``predict`` has to do: which inputs there are, where their boxes stand, and where the labels go."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +11,13 @@ from numpy.typing import NDArray
 
 from ..geometry import Scan
 from ..io import CaseError, Segment, dicom, itk, nifti, raster, read_case, read_scan
-from ..io.boxes import ScanBox, boxes_of, read_boxes
+from ..io.boxes import BOXES_SUFFIX, ScanBox, boxes_of, read_boxes
 from ..io.npz import Case, case_scan
 from ..io.scans import LABEL_SUFFIXES
 from ..io.segments import stem_of, suffix_of
 
-_SCANS = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES)
+# .seg.nrrd is a segmentation beside its scan
+_SCANS = {*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, *dicom.SUFFIXES} - {".seg.nrrd"}
 # what labels of a scan are written as, if the user names a folder
 _WRITTEN_AS = {".nii": ".nii.gz", ".nrrd": ".seg.nrrd", ".nhdr": ".seg.nrrd", ".mhd": ".mha", ".jpg": ".png"}
 _WRITTEN_AS |= {".jpeg": ".png", ".dcm": ".nii.gz", ".dicom": ".nii.gz", "": ".nii.gz"}
@@ -45,13 +48,18 @@ class Job:
         if self.boxes is None:
             case = read_case(self.path)
             return case_scan(self.path, case), case_boxes(case)
+        if not self.path.exists():
+            told = f", whose boxes are in {self.boxes}" if self.boxes.is_file() else ""
+            raise CaseError(f"{self.path}: no such file or folder{told}")
         if not self.boxes.is_file():
             raise CaseError(f"{self.path}: has no boxes; they are looked for in {self.boxes}")
         scan = read_scan(self.path, series)
         return scan, read_boxes(self.boxes, scan)
 
 
-def find_jobs(inputs: Sequence[Path], output: Path, boxes: Path | None = None) -> list[Job]:
+def find_jobs(
+    inputs: Sequence[Path], output: Path, boxes: Path | None = None, skip_existing: bool = False
+) -> list[Job]:
     """List what is to be done, inputs in folders sorted by name.
 
     Parameters
@@ -62,18 +70,23 @@ def find_jobs(inputs: Sequence[Path], output: Path, boxes: Path | None = None) -
         A folder or, for one input, a file.
     boxes : Path, optional
         The boxes file of one scan, or a folder with one for each.
+    skip_existing : bool
+        Whether to leave out what has its labels already.
 
     Raises
     ------
     ValueError
-        If there is nothing to do, or if two results, or one and an input, would share a file.
+        If there are no inputs, if two results, or one and an input, would share a file, or if one would replace a
+        file beside the inputs that was not named.
     """
+    inputs = [*_spelt_out(inputs)]
     paths: list[Path] = []
     for path in inputs:
         if not path.exists() and len(inputs) == 1:
             raise CaseError(f"{path}: no such file or folder")
         # one missing file among many is reported when its turn comes
         paths += _inside(path, boxes) if path.is_dir() else [path]
+    paths = [*dict.fromkeys(paths)]
     if not any(path.exists() for path in paths):
         raise CaseError(f"no npz files, scans with boxes or DICOM files found in {', '.join(map(str, inputs))}")
     scans = [path for path in paths if suffix_of(path) != ".npz"]
@@ -96,17 +109,34 @@ def find_jobs(inputs: Sequence[Path], output: Path, boxes: Path | None = None) -
             own = boxes if boxes is not None and boxes.is_file() else boxes_of(path, boxes)
         jobs.append(Job(path, own, output if to_file else output / _target(path)))
     _check_targets(jobs)
+    if skip_existing:
+        return [job for job in jobs if not job.target.exists()]
+    if not to_file:
+        _check_neighbours(jobs)
     return jobs
 
 
-def _inside(folder: Path, boxes: Path | None) -> Iterator[Path]:
-    """The npz files of a folder and its scans that have boxes; without any, the folder itself if it holds DICOM."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    scans = [path for path in files if suffix_of(path) in _SCANS and _has_boxes(path, boxes)]
-    found = sorted([*scans, *(path for path in files if suffix_of(path) == ".npz")])
+def _spelt_out(inputs: Sequence[Path]) -> Iterator[Path]:
+    """Inputs, with patterns spelt out, as some shells do not; files of boxes, which patterns find too, are none."""
+    for path in inputs:
+        matches = [] if path.exists() else sorted(map(Path, glob(str(path), recursive=True)))
+        yield from (match for match in matches or [path] if not match.name.lower().endswith(BOXES_SUFFIX))
+
+
+def _inside(folder: Path, boxes: Path | None) -> list[Path]:
+    """The npz files of a folder and its scans that have boxes; without any, the folder itself if it holds DICOM.
+
+    Boxes beside a folder's scans that belong to none of them have a misspelt name: the scan that they name comes, too.
+    """
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    scans = [path for path in entries if (path.is_dir() or suffix_of(path) in _SCANS) and _has_boxes(path, boxes)]
+    found = sorted([*scans, *(path for path in entries if suffix_of(path) == ".npz" and path.is_file())])
     if not found and any(dicom.is_dicom(path) for path in folder.rglob("*") if path.is_file()):
-        found = [folder]
-    yield from found
+        return [folder]
+    used = {boxes_of(path, None) for path in found}
+    named = [path for path in entries if path.name.lower().endswith(BOXES_SUFFIX) and boxes is None]
+    spare = [path for path in named if path.resolve() not in used]
+    return [*found, *(path.with_name(path.name[: -len(BOXES_SUFFIX)]) for path in spare)]
 
 
 def _has_boxes(path: Path, boxes: Path | None) -> bool:
@@ -130,9 +160,47 @@ def _check_targets(jobs: Sequence[Job]) -> None:
         other = targets.setdefault(job.target.resolve(), job.path)
         if other is not job.path:
             raise ValueError(f"{other} and {job.path} would be written to the same file")
+    taken = {_identity(target) for target in targets}
     for job in jobs:
-        if job.path.resolve() in targets:
+        if _identity(job.path) in taken:
             raise ValueError(f"{job.path}: the result would replace its input; choose another output folder")
+
+
+def _identity(path: Path) -> Hashable:
+    """What is the same for all the names of a file, also those that differ in capitals where these do not count."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path.resolve()
+    return status.st_dev, status.st_ino
+
+
+def _check_neighbours(jobs: Sequence[Job]) -> None:
+    """Check that results replace nothing that lies beside the inputs, where other files than results are."""
+    folders = _folders_of_inputs(jobs)
+    for job in jobs:
+        if job.target.exists() and job.target.resolve().parent in folders:
+            raise ValueError(
+                f"{job.target}: is there already, beside the inputs; choose another output folder, or name it by -o"
+            )
+
+
+def _folders_of_inputs(jobs: Sequence[Job]) -> set[Path]:
+    return {job.path.resolve().parent for job in jobs}
+
+
+def check_writable(folders: Iterable[Path]) -> None:
+    """Check that files can be made in folders, which need not be there yet; not after hours of calculation.
+
+    Raises
+    ------
+    ValueError
+        If one is a file, lies below one or is read-only.
+    """
+    for folder in folders:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            raise ValueError(f"{folder}: nothing can be written there")
 
 
 def check_overlays(jobs: Sequence[Job], folder: Path) -> None:
@@ -141,12 +209,13 @@ def check_overlays(jobs: Sequence[Job], folder: Path) -> None:
     Raises
     ------
     ValueError
-        If one would replace an input or a result, or if two would share a file.
+        If one would replace an input, a result or what lies beside the inputs, or if two would share a file.
     """
+    folders = _folders_of_inputs(jobs)
     taken = {path.resolve() for job in jobs for path in (job.path, job.target)}
     for job in jobs:
         picture = (folder / f"{job.name}.png").resolve()
-        if picture in taken:
+        if picture in taken or (picture.exists() and picture.parent in folders):
             raise ValueError(f"{picture}: an overlay would replace another file; choose another folder for --overlay")
         taken.add(picture)
 

@@ -6,10 +6,17 @@ import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from ..io.scans import LABEL_SUFFIXES
+from ._jobs import check_writable
 
 if TYPE_CHECKING:
-    from ..evaluation import Comparison, ObjectScore, Summary
+    from ..evaluation import Comparison, Summary
+    from ..evaluation.cases import CaseScores
+
+# cases of one remark; the report has all
+_NAMED = 10
 
 
 def add_parser(subparsers: "argparse._SubParsersAction") -> None:
@@ -54,8 +61,14 @@ def run(args: argparse.Namespace) -> int:
     for option, path in (("-o", args.output), ("--html", args.html)):
         if path and (path.is_dir() or path.name.lower().endswith(LABEL_SUFFIXES)):
             raise ValueError(f"{option} {path}: a report is neither a folder nor a file of labels")
+    check_writable({path.parent for path in (args.output, args.html) if path})
+    if args.images and not args.images.exists():
+        raise ValueError(f"--images {args.images}: no such file or folder")
+    if args.output and args.html and args.output.resolve() == args.html.resolve():
+        raise ValueError(f"{args.html}: named for both -o and --html")
     from ..evaluation import compare, summarise, write_csv
-    from ..evaluation.cases import CaseError, counterpart, find_labels
+    from ..evaluation.cases import CaseError, find_labels
+    from ..evaluation.remarks import remarks
 
     predictions = [path for path in (args.prediction, args.against) if path]
     for path in predictions:
@@ -63,50 +76,69 @@ def run(args: argparse.Namespace) -> int:
             raise CaseError(f"{path}: no such file or folder")
     truths = find_labels(args.truth)
     for path in predictions:
-        owners: dict[Path, PurePath] = {}
-        for name in truths:
-            found = counterpart(path, name)
-            if found is not None and (other := owners.setdefault(found, name)) != name:
-                told = f"{other.as_posix()} and {name.as_posix()}"
-                raise CaseError(f"{found}: cannot be the prediction of two cases, {told}")
+        _check_pairs(truths, path, args.truth)
     failures: list[str] = []
-    scores = [_score(truths, path, args.tolerance, failures) for path in predictions]
+    results = [_score(truths, path, args.tolerance, failures, len(predictions) > 1) for path in predictions]
+    scores = [[score for case in result.values() for score in case.objects] for result in results]
     if not scores[0] and failures:
         raise CaseError(failures[0])
     if not scores[0]:
         raise CaseError(f"{args.truth}: holds no labelled object that can be read")
     for failure in dict.fromkeys(failures):
         print(failure, file=sys.stderr)
-    if args.output:
-        write_csv(args.output, scores[0])
+    uncounted = remarks(truths, predictions, results)
+    for remark in uncounted:
+        print(remark.told(_NAMED), file=sys.stderr)
     _print_summaries(summarise(scores[0]))
     if args.against:
         print(f"\ndifference to {args.against} (first minus second, with 95 % intervals)")
         _print_comparisons(compare(*scores))
+    if args.output:
+        write_csv(args.output, scores[0])
     if args.html:
         from ..evaluation.report import write_report
 
-        write_report(args.html, truths, predictions, scores, args.images, args.tolerance)
+        write_report(args.html, truths, predictions, scores, args.images, args.tolerance, uncounted)
     return 1 if failures else 0
 
 
+def _check_pairs(truths: dict[PurePath, Path], predictions: Path, truth: Path) -> None:
+    """Check that names tell which prediction belongs to which truth."""
+    from ..evaluation.cases import CaseError, counterpart
+
+    owners: dict[Path, PurePath] = {}
+    for name in truths:
+        found = counterpart(predictions, name)
+        if found is not None and (other := owners.setdefault(found, name)) != name:
+            told = f"{other.as_posix()} and {name.as_posix()}"
+            raise CaseError(f"{found}: cannot be the prediction of two cases, {told}")
+    if not owners:
+        raise CaseError(
+            f"{predictions}: holds no file named as one of {truth} apart from the ending, such as {next(iter(truths))}"
+        )
+
+
 def _score(
-    truths: dict[PurePath, Path], predictions: Path, tolerance: float, failures: list[str]
-) -> "list[ObjectScore]":
+    truths: dict[PurePath, Path], predictions: Path, tolerance: float, failures: list[str], one_of_several: bool
+) -> "dict[PurePath, CaseScores]":
     """Score all cases; what went wrong is added to `failures`."""
     from ..evaluation.cases import CaseError, score_files
 
-    scores: list[ObjectScore] = []
-    for name, path in truths.items():
+    results: dict[PurePath, CaseScores] = {}
+    cases = tqdm(truths.items(), desc="evaluate", unit="case", leave=False, disable=None, file=sys.stderr)
+    for name, path in cases:
         try:
-            case = score_files(name, path, predictions, tolerance)
+            results[name] = score_files(name, path, predictions, tolerance)
         except CaseError as error:
-            # without the truth there is nothing to count
+            # without objects of the truth there is nothing to count
             failures.append(str(error))
             continue
-        scores += case
-        failures += dict.fromkeys(f"{score.note}, counted as 0" for score in case if score.note)
-    return scores
+        notes = dict.fromkeys(score.note for score in results[name].objects if score.note)
+        for note in notes:
+            # what cannot be read names itself
+            named = note.startswith(str(predictions)) or not one_of_several
+            failures.append(f"{'' if named else f'{predictions}: '}{note}, counted as 0")
+    return results
 
 
 def _print_summaries(rows: "list[Summary]") -> None:

@@ -17,7 +17,7 @@ from ..io.boxes import segments_of
 from ..io.scans import check_target
 from ..io.segments import stem_of
 from ..io.times import read_times, write_times
-from ._jobs import Job, check_overlays, find_jobs
+from ._jobs import Job, check_overlays, check_writable, find_jobs
 from ._model import add_model_options, load_predictor
 from ._segment import Window, segment, write_overlay
 
@@ -77,6 +77,7 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
         action=argparse.BooleanOptionalAction,
         help="look at small objects again in the part of the image around them; by default on images, not in volumes",
     )
+    parser.add_argument("--skip-existing", action="store_true", help="leave out inputs whose labels are in OUT already")
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="also write PNG pictures with contours there")
     parser.add_argument(
         "--times", action="store_true", help="also write the seconds of each case into times.csv beside the labels"
@@ -87,9 +88,13 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
 def run(args: argparse.Namespace) -> int:
     """Segment every input; returns 1 if some of them failed, 130 if interrupted."""
     _check(args)
-    jobs = find_jobs(args.inputs, args.output, args.boxes)
+    jobs = find_jobs(args.inputs, args.output, args.boxes, args.skip_existing)
+    if not jobs:
+        print("nothing to do: all labels are there already")
+        return 0
     if args.overlay:
         check_overlays(jobs, args.overlay)
+    check_writable({*(job.target.parent for job in jobs), *([args.overlay] if args.overlay else [])})
     if args.times:
         # damaged ones are told before anything is calculated
         for folder in {job.target.parent for job in jobs}:
@@ -99,13 +104,14 @@ def run(args: argparse.Namespace) -> int:
     for job in jobs:
         start = time.perf_counter()
         try:
-            count = _do(job, args, predictor)
+            count, empty = _do(job, args, predictor)
             seconds = time.perf_counter() - start
             if args.times:
                 write_times(job.target.parent, {stem_of(job.target): seconds})
-        except (ValueError, OSError, MemoryError) as error:
+        # the last is what torch tells of a graphics card whose memory is full
+        except (ValueError, OSError, MemoryError, RuntimeError) as error:
             failed += 1
-            told = " ".join(str(error).split())
+            told = " ".join(str(error).split()) or type(error).__name__
             known = any(str(path) in told for path in (job.path, job.boxes, args.output) if path)
             print(told if known else f"{job.path}: {told}", file=sys.stderr)
             continue
@@ -113,7 +119,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"interrupted; {done} of {len(jobs)} cases are done", file=sys.stderr)
             return 130
         done += 1
-        print(f"{job.name}: {count} object{'s' * (count != 1)}, {seconds:.2f} s", flush=True)
+        without = f" (without a pixel: {', '.join(empty)})" if empty else ""
+        print(f"{job.name}: {count} object{'s' * (count != 1)}, {seconds:.2f} s{without}", flush=True)
     if failed:
         print(f"{failed} of {len(jobs)} cases failed", file=sys.stderr)
     return 1 if failed else 0
@@ -128,8 +135,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--window: the lower end {args.window[0]} must be below the upper end {args.window[1]}")
 
 
-def _do(job: Job, args: argparse.Namespace, predictor: Any) -> int:
-    """Segment one input and write its labels; return the number of objects."""
+def _do(job: Job, args: argparse.Namespace, predictor: Any) -> tuple[int, list[str]]:
+    """Segment one input and write its labels; return the number of objects, and the names of those without a pixel."""
     from ..propagation import Options
 
     scan, boxes = job.read(args.series)
@@ -158,7 +165,10 @@ def _do(job: Job, args: argparse.Namespace, predictor: Any) -> int:
     write_labels(job.target, labels, scan.geometry, segments, scan.files)
     if args.overlay:
         write_overlay(args.overlay / f"{job.name}.png", scan, labels, window)
-    return len({box.segment.id for box in boxes})
+    objects = segments_of(boxes)
+    # plane by plane, which takes no copy of a whole volume
+    there = {int(id) for plane in (labels if labels.ndim == 3 else labels[None]) for id in np.unique(plane)}
+    return len(objects), [segment.name for segment in objects if segment.id not in there]
 
 
 def _shown_by(bar: tqdm) -> Callable[[int, int], None]:

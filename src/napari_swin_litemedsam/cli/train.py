@@ -24,7 +24,11 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         help="folder(s) with 'images' beside 'labels' at any depth, or challenge npz files",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="folder of the run; one that exists is resumed"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="folder of the run; one that exists is resumed, by the options given now",
     )
     parser.add_argument(
         "--permissive",
@@ -94,8 +98,8 @@ def add_parser(subparsers: Any) -> None:
         "--schedule",
         choices=("cosine", "plateau"),
         default="cosine",
-        help="cosine lowers the rate towards the last step, plateau when validation gains nothing "
-        "(default: %(default)s)",
+        help="cosine warms up and lowers the rate towards the last step, plateau only lowers it, when validation gains "
+        "nothing (default: %(default)s)",
     )
     train.add_argument(
         "--encoder-rate",
@@ -126,34 +130,63 @@ def _times(text: str) -> tuple[str, float]:
 
 
 def _read(folders: Sequence[Path], permissive: bool = False) -> "list[Sample]":
-    from ..training.data import DataError, find_pairs, read_all
+    from ..training.data import DataError, find_pairs, images_without_label, read_all
 
     samples, problems = read_all([pair for folder in folders for pair in find_pairs(folder, permissive)])
     for problem in problems:
         print(f"skipped {problem}", file=sys.stderr)
+    if bare := [image for folder in folders for image in images_without_label(folder)]:
+        print(f"without a label of the same name: {len(bare)}, such as {bare[0]}", file=sys.stderr)
     if not samples:
         raise DataError("none of the pairs can be used")
     print(f"{len(samples)} images, {len(problems)} skipped", file=sys.stderr)
     return samples
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train; 0 also after an interrupt, which leaves a usable checkpoint."""
+def _held_out(samples: "list[Sample]", most: int) -> "list[Sample]":
+    """What to validate on: at most so many images, spread evenly, on which there is something to find."""
+    from ..training.data import DataError
+    from ..training.validation import boxed_objects
+
+    chosen = [sample for sample in samples[:: -(-len(samples) // most)] if next(boxed_objects(sample), None)]
+    if not chosen:
+        raise DataError(
+            f"{samples[0].pair.image}: no object is large enough to validate on; nor in others. Name images by --val, "
+            "or train without by --val-cases 0"
+        )
+    return chosen
+
+
+def _check(args: argparse.Namespace) -> None:
     for size in args.sizes:
         if size % 64 or size <= 0:
             raise ValueError(f"--size must be a multiple of 64, not {size}")
     if args.prompts % 2 or args.prompts <= 0:
         raise ValueError(f"--prompts must be even, not {args.prompts}")
-    for name, least in (("steps", 1), ("images", 1), ("val_cases", 0)):
-        if getattr(args, name, least) < least:
-            told = name.replace("_", "-")
-            raise ValueError(f"--{told} must be {least} or more, not {getattr(args, name)}")
+    for least, names in ((1, ("steps", "images")), (0, ("val_cases", "warm_up", "seed", "save_minutes"))):
+        for name in names:
+            if getattr(args, name, least) < least:
+                told = name.replace("_", "-")
+                raise ValueError(f"--{told} must be {least} or more, not {getattr(args, name)}")
+    if not args.rate > 0:
+        raise ValueError(f"--rate must be above 0, not {args.rate}")
+    if not 0 <= args.ema < 1:
+        raise ValueError(f"--ema must lie between 0 and 1, not {args.ema}")
     if args.encoder_rate < 0:
         raise ValueError(f"--encoder-rate must not be negative, not {args.encoder_rate}")
     if args.distill < 0:
         raise ValueError(f"--distill must not be negative, not {args.distill}")
     if args.distill and args.sizes != [256]:
         raise ValueError("--distill needs --size 256, the only one that its teacher knows")
+    if args.schedule == "plateau" and not args.val_cases:
+        raise ValueError("--schedule plateau needs images to validate on, so --val-cases must not be 0")
+    if args.output.exists() and not args.output.is_dir():
+        raise ValueError(f"{args.output}: is a file, not the folder of a run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; 0 also after an interrupt, which leaves a usable checkpoint."""
+    _check(args)
     import torch
 
     with telling_device(args.device):
@@ -170,10 +203,13 @@ def run(args: argparse.Namespace) -> int:
     validate: Callable[[SwinLiteMedSAM], float] | None = None
     if args.stage == 2 and args.val_cases:
         if args.val is None:
-            held_out, samples = samples[::10], [s for i, s in enumerate(samples) if i % 10] or samples
+            held_out, rest = samples[::10], [s for i, s in enumerate(samples) if i % 10]
+            if not rest:
+                print("there is but one image, to train and to validate on", file=sys.stderr)
+            samples = rest or samples
         else:
             held_out = _read([args.val])
-        held_out = held_out[:: -(-len(held_out) // args.val_cases)]
+        held_out = _held_out(held_out, args.val_cases)
 
         def validate(model: "SwinLiteMedSAM") -> float:
             score = mean_dice(model, held_out)
@@ -199,8 +235,11 @@ def run(args: argparse.Namespace) -> int:
         save_minutes=args.save_minutes,
         device=args.device,
     )
-    # what was saved replaces it, and a warm start takes a minute
-    init = "random" if args.init == "litemedsam" and has_state(args.output) else args.init
-    fit(start_model(init, samples), samples, args.output, settings, validate)
+    # what was saved replaces it, and is all that is needed
+    init = "random" if has_state(args.output) else args.init
+    try:
+        fit(start_model(init, samples), samples, args.output, settings, validate)
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        raise ValueError("out of memory; take fewer --images or --prompts, or a smaller --size") from error
     print(args.output / (BEST if validate else LAST))
     return 0

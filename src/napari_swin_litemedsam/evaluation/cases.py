@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -16,6 +15,10 @@ from .scores import ObjectScore, modality_of, score_case
 
 # in pixels; rounding in headers is far less
 _SAME_PLACE = 0.5
+# of a part of a grid, whose pixels must be the grid's own
+_SAME_PIXELS = 0.1
+# what nnU-Net adds to the name of an image, and so `predict` to that of its labels
+_FIRST_CHANNEL = "_0000"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,14 @@ class Labels:
     ids: NDArray
     spacing: NDArray | None = None
     geometry: Geometry | None = None
+
+
+@dataclass(frozen=True)
+class CaseScores:
+    """Scores of a case's objects, none if its truth is empty, and label ids predicted besides, which do not count."""
+
+    objects: list[ObjectScore]
+    besides: tuple[int, ...] = ()
 
 
 def stem(path: PurePath) -> PurePath:
@@ -56,10 +67,14 @@ def find_labels(path: Path) -> dict[PurePath, Path]:
 
 
 def counterpart(path: Path, name: PurePath, suffixes: tuple[str, ...] = LABEL_SUFFIXES) -> Path | None:
-    """The file of the same case in another folder: at the same place or, by name, at its top; a file is itself."""
+    """The file of the same case in another folder: at the same place or, by name, at its top; a file is itself.
+
+    Where there is none, one whose name goes on as the images of nnU-Net do, with ``_0000``.
+    """
     if path.is_file():
         return path
-    for place in dict.fromkeys((name, PurePath(name.name))):
+    places = dict.fromkeys((name, PurePath(name.name)))
+    for place in (*places, *(place.with_name(f"{place.name}{_FIRST_CHANNEL}") for place in places)):
         for suffix in suffixes:
             candidate = path / place.parent / f"{place.name}{suffix}"
             if candidate.is_file():
@@ -93,50 +108,95 @@ def _read(path: Path, keys: tuple[str, ...]) -> Labels:
 
 
 def read_prediction(path: Path, truth: Labels) -> NDArray:
-    """Read label ids that must have the truth's shape and place.
+    """Read label ids onto the truth's grid.
 
     Raises
     ------
     CaseError
-        If they cannot be read, have another shape or lie elsewhere.
+        If they cannot be read, or lie neither on the truth's grid nor on a part of it.
     """
     labels = _read(path, ("segs",))
-    if labels.ids.shape != truth.ids.shape:
-        raise CaseError(f"{path}: shape {labels.ids.shape} instead of {truth.ids.shape}")
-    if labels.geometry is not None and truth.geometry is not None:
-        off = _distance(labels.geometry, truth.geometry, truth.ids.shape)
+    low = -_shift(labels, truth, path)
+    return _cut(labels.ids, low, low + truth.ids.shape)
+
+
+def _on_one_grid(labels: Labels, truth: Labels, path: Path) -> tuple[NDArray, NDArray]:
+    """Ids of the truth and of a prediction on the smallest grid that holds both.
+
+    Raises
+    ------
+    CaseError
+        If there is none.
+    """
+    shift = _shift(labels, truth, path)
+    low, high = np.minimum(0, shift), np.maximum(truth.ids.shape, shift + labels.ids.shape)
+    return _cut(truth.ids, low, high), _cut(labels.ids, low - shift, high - shift)
+
+
+def _shift(labels: Labels, truth: Labels, path: Path) -> NDArray[np.integer]:
+    """Where the first pixel of a prediction lies on the truth's grid.
+
+    3D Slicer may save no more than the part that its segments lie in.
+
+    Raises
+    ------
+    CaseError
+        If the prediction's pixels are not the truth's.
+    """
+    at, shape, whole = np.zeros(truth.ids.ndim, int), labels.ids.shape, truth.ids.shape
+    one, other = labels.geometry, truth.geometry
+    if shape == whole:
+        off = one.apart(other, shape) if one is not None and other is not None else 0
         if off > _SAME_PLACE:
             raise CaseError(f"{path}: lies elsewhere in space than the truth, by up to {off:.1f} pixels; resample it")
-    return labels.ids
+        return at
+    told = f"{path}: shape {shape} instead of {whole}"
+    # an origin of 0 tells of no place
+    if len(shape) != len(whole) or one is None or other is None or not any(one.origin):
+        raise CaseError(told)
+    at = np.rint(other.to_index(one.origin)).astype(int)
+    there = Geometry.make(other.spacing, other.to_world(at), other.direction)
+    if one.apart(there, shape) > _SAME_PIXELS or (at >= whole).any() or (at + shape <= 0).any():
+        raise CaseError(f"{told}, and no part of the truth's grid; resample it")
+    return at
 
 
-def _distance(one: Geometry, other: Geometry, shape: tuple[int, ...]) -> float:
-    """How far apart two grids of one shape put their corners, in pixels; 0 if one of them tells no place."""
-    # an origin of zeros is what programs write that know of no place
-    if not any(one.origin) or not any(other.origin):
-        return 0.0
-    corners = np.array(list(product(*((0, side - 1) for side in shape))), float)
-    return float(np.abs(other.to_index(one.to_world(corners)) - corners).max())
+def _cut(ids: NDArray, low: NDArray[np.integer], high: NDArray[np.integer]) -> NDArray:
+    """The part of an array from one corner to another, 0 where there is none of it."""
+    if not low.any() and (high == ids.shape).all():
+        return ids
+    part = np.zeros(high - low, ids.dtype)
+    ends = [(max(0, first), min(side, last)) for first, last, side in zip(low, high, ids.shape, strict=True)]
+    to = tuple(slice(start - first, stop - first) for (start, stop), first in zip(ends, low, strict=True))
+    part[to] = ids[tuple(slice(start, stop) for start, stop in ends)]
+    return part
 
 
-def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tolerance: float = 2) -> list[ObjectScore]:
+def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tolerance: float = 2) -> CaseScores:
     """Score the objects of one case; a prediction that is missing or cannot be used counts as 0 and is noted.
 
     Raises
     ------
     CaseError
-        If the truth cannot be read.
+        If the truth cannot be read, or if it is empty and the prediction cannot be used.
     """
     truth = read_truth(truth_path)
     case, modality = name.as_posix(), modality_of(truth_path)
     path = counterpart(Path(predictions), name)
-    if path is None:
-        return score_case(case, modality, truth.ids, None, truth.spacing, note=f"{case}: prediction missing")
-    try:
-        prediction = read_prediction(path, truth)
-    except CaseError as error:
-        return score_case(case, modality, truth.ids, None, truth.spacing, note=str(error))
-    return score_case(case, modality, truth.ids, prediction, truth.spacing, tolerance)
+    note = f"{case}: prediction missing"
+    if path is not None:
+        try:
+            ids, prediction = _on_one_grid(_read(path, ("segs",)), truth, path)
+        except CaseError as error:
+            if not truth.ids.any():
+                # there is no object to note it with
+                raise
+            note = str(error)
+        else:
+            scores = score_case(case, modality, ids, prediction, truth.spacing, tolerance)
+            besides = np.setdiff1d(prediction[prediction != 0], [score.object for score in scores])
+            return CaseScores(scores, tuple(besides.tolist()))
+    return CaseScores(score_case(case, modality, truth.ids, None, truth.spacing, note=note))
 
 
 def read_image(name: PurePath, truth_path: Path, images: Path | None, shape: tuple[int, ...]) -> NDArray | None:

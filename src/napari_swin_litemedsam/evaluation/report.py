@@ -9,6 +9,7 @@ from ..io.files import replacing
 from .cases import CaseError, counterpart, read_image, read_prediction, read_truth
 from .charts import box_plots, scatter
 from .pictures import PREDICTIONS, TRUTH, picture
+from .remarks import Remark
 from .scores import ObjectScore
 from .statistics import case_means
 from .tables import comparison_table, score_table, time_table
@@ -35,6 +36,7 @@ def write_report(
     scores: Sequence[Sequence[ObjectScore]],
     images: Path | None = None,
     tolerance: float = 2,
+    uncounted: Sequence[Remark] = (),
 ) -> None:
     """Write the report; the file appears only when complete and needs no other.
 
@@ -52,6 +54,8 @@ def write_report(
         Folder of the images that the pictures show; by default those in the truth's files.
     tolerance : float
         Of the NSD, as it was scored.
+    uncounted : sequence of Remark
+        What does not count.
     """
     names = _names(predictions)
     parts = [
@@ -62,10 +66,14 @@ def write_report(
     ]
     if len(scores) > 1:
         parts += [f"<h2>Difference: {escape(names[0])} minus {escape(names[1])}</h2>", comparison_table(scores)]
-    failed = {s.case: s.note for s in scores[0] if s.note}
-    if failed:
-        parts += ["<h2>Cases without a usable prediction</h2>", "<ul>"]
-        parts += [f"<li>{escape(case)}: {escape(note)}</li>" for case, note in failed.items()] + ["</ul>"]
+    for name, group in zip(names, scores, strict=True):
+        if failed := {s.case: s.note for s in group if s.note}:
+            of = f" of {escape(name)}" if len(names) > 1 else ""
+            parts += [f"<h2>Cases without a usable prediction{of}</h2>", "<ul>"]
+            parts += [f"<li>{escape(case)}: {escape(note)}</li>" for case, note in failed.items()] + ["</ul>"]
+    if uncounted:
+        parts += ["<h2>What does not count</h2>", "<ul>"]
+        parts += [f"<li>{escape(remark.told())}</li>" for remark in uncounted] + ["</ul>"]
     if times := time_table(truths, predictions, scores[0], names):
         parts += ["<h2>Running time in seconds</h2>", times]
     parts += [

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path, PurePath
 
 from ..io.times import read_times
-from .cases import counterpart, read_truth
+from .cases import counterpart, read_truth, stem
 from .scores import ObjectScore
 from .statistics import Interval, compare, summarise
 
@@ -116,6 +116,8 @@ def _seconds(predictions: Path, cases: Iterable[PurePath]) -> dict[str, float]:
             continue
         if path.parent not in known:
             known[path.parent] = read_times(path.parent)
-        if case.name in known[path.parent]:
-            seconds[case.as_posix()] = known[path.parent][case.name]
+        # which may be called otherwise than the case
+        name = stem(path).name
+        if name in known[path.parent]:
+            seconds[case.as_posix()] = known[path.parent][name]
     return seconds

@@ -16,6 +16,7 @@ from ..geometry import Geometry, Scan
 from .files import CaseError, require_file
 from .segments import Segment, stem_of
 
+BOXES_SUFFIX = ".boxes.json"
 _FIELDS = ("name", "label", "colour", "box", "unit", "slice")
 
 
@@ -156,4 +157,4 @@ def _check_corners(corners: NDArray[np.float64], shape: tuple[int, ...]) -> None
 def boxes_of(path: Path, folder: Path | None) -> Path:
     """Where the boxes of a scan are looked for: beside it, or in a folder of boxes files."""
     name = path.resolve().name if path.is_dir() else stem_of(path)
-    return (path.resolve().parent if folder is None else folder) / f"{name}.boxes.json"
+    return (path.resolve().parent if folder is None else folder) / f"{name}{BOXES_SUFFIX}"

@@ -1,6 +1,7 @@
 """DICOM series: slices sorted by their place, and a clear word on series that are no volume."""
 
 import os
+import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,11 @@ _UNEVEN = 0.1
 # cosines in files have few decimals
 _SAME_DIRECTION = 1e-3
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+_DIRECTORY = "1.2.840.10008.1.3.10"
+# identifiers alone do not tell images apart: some programs that remove names give all the same
+_IMAGE = ("SOPInstanceUID", "ImagePositionPatient", "InstanceNumber")
+# how the first element of a file without preamble may begin: its group, and a kind of value or a short length
+_BARE = re.compile(rb"[\x02\x08]\0..(?:AE|CS|DA|LO|OB|SH|TM|UI|UL|.\0\0\0)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,15 @@ def find_series(folder: str | os.PathLike) -> list[Series]:
         If there is no DICOM image.
     """
     members: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
+    known = set()
     for path in sorted(Path(folder).rglob("*")):
         # files that are no DICOM, reports and segmentations are passed over
         if path.is_file() and (header := _peek(path)) is not None and "Rows" in header and not _is_segmentation(header):
+            image = tuple(str(header.get(tag, "")) for tag in _IMAGE)
+            # a file that was copied within the folder is one image; without an identifier all differ
+            if image[0] and image in known:
+                continue
+            known.add(image)
             members[str(header.get("SeriesInstanceUID", ""))].append((path, header))
     if not members:
         raise CaseError(f"{folder}: holds no DICOM images")
@@ -63,12 +75,26 @@ def find_series(folder: str | os.PathLike) -> list[Series]:
 
 
 def is_dicom(path: str | os.PathLike) -> bool:
-    """Whether a file says that it is DICOM."""
+    """Whether a file says that it is DICOM, or begins as one that lacks the preamble."""
     try:
         with open(path, "rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            start = file.read(132)
     except OSError:
         return False
+    return start[128:] == b"DICM" or _BARE.match(start) is not None
+
+
+def open_dicom(path: str | os.PathLike, **options: Any) -> Any:
+    """Read a file by `pydicom.dcmread`, also one without a preamble or without a word on how it is encoded."""
+    from pydicom import dcmread
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    data = dcmread(path, force=is_dicom(path), **options)
+    if "TransferSyntaxUID" not in data.file_meta:
+        implicit, little = data.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return data
 
 
 def read_dicom(path: str | os.PathLike, series: int | None = None) -> Scan:
@@ -116,7 +142,7 @@ def read_series(files: Iterable[Path]) -> Scan:
         headers = _image_headers(file_headers, paths)
         shape = _same_shape(headers, paths)
         is_colour = len(shape) == 3
-        order, geometry = _arrange(headers, paths[0], flat=is_colour)
+        order, geometry = _arrange(headers, paths, flat=is_colour)
         _check_claim(paths, file_headers[0], (len(headers), *shape))
     array = _pixels(paths, headers, order, shape)
     if len(paths) > 1:
@@ -139,13 +165,11 @@ def _telling(path: Path) -> Iterator[None]:
 
 
 def _peek(path: Path) -> Any:
-    from pydicom import dcmread
-
-    tags = ["SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "SOPClassUID"]
+    tags = [*_IMAGE, "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "SOPClassUID"]
     tags += ["Rows", "Columns", "NumberOfFrames"]
     try:
         with _telling(path):
-            return dcmread(path, stop_before_pixels=True, specific_tags=tags) if is_dicom(path) else None
+            return open_dicom(path, stop_before_pixels=True, specific_tags=tags) if is_dicom(path) else None
     except CaseError:
         return None
 
@@ -166,10 +190,10 @@ def _title(headers: Sequence[Any]) -> str:
 
 
 def _header(path: Path) -> Any:
-    from pydicom import dcmread
-
     with _telling(path):
-        header = dcmread(path, stop_before_pixels=True)
+        header = open_dicom(path, stop_before_pixels=True)
+        if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
+            raise CaseError(f"{path}: a list of DICOM files; name the folder that it lies in")
         if "Rows" not in header or "Columns" not in header:
             raise CaseError(f"{path}: holds no image")
         if _is_segmentation(header):
@@ -192,10 +216,12 @@ def _image_headers(headers: Sequence[Any], paths: Sequence[Path]) -> list[Any]:
 
 
 def _same_shape(headers: Sequence[Any], paths: Sequence[Path]) -> tuple[int, ...]:
-    sizes = Counter((int(h.Rows), int(h.Columns), int(h.get("SamplesPerPixel", 1))) for h in headers)
+    all_sizes = [(int(h.Rows), int(h.Columns), int(h.get("SamplesPerPixel", 1))) for h in headers]
+    sizes = Counter(all_sizes)
     if len(sizes) > 1:
         listed = ", ".join(f"{n} of {rows} x {columns}" for (rows, columns, _), n in sizes.most_common())
-        raise CaseError(f"{paths[0].parent}: the images of the series differ in size: {listed}")
+        odd = paths[all_sizes.index(sizes.most_common()[-1][0])].name
+        raise CaseError(f"{paths[0].parent}: the images of the series differ in size: {listed}, such as {odd}")
     ((rows, columns, channels),) = sizes
     if _is_indexed(headers[0]):
         channels = 3
@@ -209,8 +235,9 @@ def _is_indexed(header: Any) -> bool:
     return header.get("PhotometricInterpretation") == "PALETTE COLOR"
 
 
-def _arrange(headers: Sequence[Any], path: Path, flat: bool) -> tuple[list[int], Geometry | None]:
+def _arrange(headers: Sequence[Any], paths: Sequence[Path], flat: bool) -> tuple[list[int], Geometry | None]:
     """Order of the images along their normal, and the geometry of the volume, or of a flat image."""
+    path = paths[0]
     placed = [
         h.get("ImagePositionPatient") is not None and h.get("ImageOrientationPatient") is not None for h in headers
     ]
@@ -222,8 +249,11 @@ def _arrange(headers: Sequence[Any], path: Path, flat: bool) -> tuple[list[int],
     if spacing is None:
         raise CaseError(f"{path.parent}: the images of the series tell no pixel spacing")
     directions = np.array([[float(v) for v in h.ImageOrientationPatient] for h in headers])
-    if np.abs(directions - directions[0]).max() > _SAME_DIRECTION:
-        raise CaseError(f"{path.parent}: the images of the series lie in different directions")
+    turned = np.abs(directions - np.median(directions, axis=0)).max(axis=1)
+    if turned.max() > _SAME_DIRECTION:
+        # of an enhanced file all images are in one
+        odd = f", such as {paths[int(turned.argmax())].name}" if len(paths) > 1 else ""
+        raise CaseError(f"{path.parent}: the images of the series lie in different directions{odd}")
     along_row, along_column = _unit(directions[0].reshape(2, 3))
     # at a right angle to the rows, too, unless decimals are missing
     (normal,) = _unit(np.cross(along_row, along_column)[None])
@@ -283,25 +313,27 @@ def _slice_distance(heights: NDArray[np.float64], header: Any, path: Path) -> fl
 
 def _check_claim(paths: Sequence[Path], header: Any, shape: tuple[int, ...]) -> None:
     dtype = np.dtype(f"u{max(1, int(header.get('BitsAllocated', 16)) // 8)}")
-    compressed = bool(header.file_meta.TransferSyntaxUID.is_compressed)
+    syntax = header.file_meta.TransferSyntaxUID
+    compressed = bool(syntax.is_compressed or syntax.is_deflated)
     # what is looked up in a table is not in the file
     shape = shape[:3] if _is_indexed(header) else shape
+    if header.get("PhotometricInterpretation") == "YBR_FULL_422":
+        # two pixels share their colour
+        shape = (*shape[:3], 2)
     check_claim(paths[0], shape, dtype, sum(path.stat().st_size for path in paths), compressed)
 
 
 def _stored(paths: Sequence[Path], order: Sequence[int]) -> Iterator[tuple[Path, Any, NDArray]]:
     """File, data set and stored pixels of each image, in their order in space."""
-    from pydicom import dcmread
-
     if len(paths) < len(order):
         with _telling(paths[0]):
-            data = dcmread(paths[0])
+            data = open_dicom(paths[0])
             images = data.pixel_array
         yield from ((paths[0], data, images[i]) for i in order)
         return
     for path in (paths[i] for i in order):
         with _telling(path):
-            data = dcmread(path)
+            data = open_dicom(path)
             stored = data.pixel_array
         yield path, data, stored
 

@@ -1,6 +1,7 @@
 """DICOM-SEG export: labels as segments of the series that they were drawn on."""
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..geometry import Geometry
-from .dicom import is_dicom
+from .dicom import is_dicom, open_dicom
 from .files import replacing
 from .multiframe import frame_count
 from .segments import Segment
@@ -80,20 +81,23 @@ def write_dicom_seg(
             )
         )
     try:
-        result = highdicom.seg.Segmentation(
-            source_images=sources,
-            pixel_array=np.searchsorted([0, *ids], planes).astype(np.uint16),
-            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=descriptions,
-            series_instance_uid=highdicom.UID(),
-            series_number=int(sources[0].get("SeriesNumber") or 0) + 1000,
-            sop_instance_uid=highdicom.UID(),
-            instance_number=1,
-            manufacturer="napari-swin-litemedsam",
-            manufacturer_model_name="Swin-LiteMedSAM",
-            software_versions=__version__,
-            device_serial_number="0",
-        )
+        # highdicom remarks on names of patients, which belong into no log
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = highdicom.seg.Segmentation(
+                source_images=sources,
+                pixel_array=np.searchsorted([0, *ids], planes).astype(np.uint16),
+                segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+                segment_descriptions=descriptions,
+                series_instance_uid=highdicom.UID(),
+                series_number=int(sources[0].get("SeriesNumber") or 0) + 1000,
+                sop_instance_uid=highdicom.UID(),
+                instance_number=1,
+                manufacturer="napari-swin-litemedsam",
+                manufacturer_model_name="Swin-LiteMedSAM",
+                software_versions=__version__,
+                device_serial_number="0",
+            )
     except (AttributeError, KeyError) as error:
         raise ValueError(f"{path}: the series lacks what a segmentation takes from it ({error})") from error
     with replacing(path) as unfinished:
@@ -112,12 +116,10 @@ def read_sources(path: str | os.PathLike, files: Iterable[Path]) -> list[Any]:
         import highdicom  # noqa: F401
     except ImportError as error:
         raise ValueError("DICOM-SEG needs the package highdicom: pip install napari-swin-litemedsam[dicom]") from error
-    from pydicom import dcmread
-
     paths = list(files)
     if not paths or not all(map(is_dicom, paths)):
         raise ValueError(f"{path}: only labels of a DICOM series whose files are there can be saved as DICOM-SEG")
-    sources = [dcmread(file, stop_before_pixels=True) for file in paths]
+    sources = [open_dicom(file, stop_before_pixels=True) for file in paths]
     if frame_count(sources[0]) > 1:
         raise ValueError(f"{path}: of enhanced DICOM no DICOM-SEG can be written; save the labels as NIfTI or NRRD")
     return sources

@@ -126,6 +126,10 @@ def _open(path: Path) -> Any:
         reader.ReadImageInformation()
         pixel, components = reader.GetPixelID(), reader.GetNumberOfComponents()
         shape, ndim = reader.GetSize()[::-1], reader.GetDimension()
+        if ndim == 4 and shape[0] == 1:
+            # a single volume: of no length is the axis that goes
+            reader.SetExtractSize((*reader.GetSize()[:3], 0))
+            shape, ndim = shape[1:], 3
         if components > 1 and any(key.startswith("Segmentation_") for key in reader.GetMetaDataKeys()):
             raise CaseError(f"{path}: its segments overlap, in {components} layers; save them as one labelmap")
         if ndim not in (2, 3):

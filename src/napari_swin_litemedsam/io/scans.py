@@ -91,8 +91,16 @@ def read_label_scan(path: str | os.PathLike) -> Scan:
     """
     scan = _read(path, as_labels=True)
     if scan.is_colour:
-        raise CaseError(f"{path}: a label image has one channel of whole numbers, not shape {scan.array.shape}")
+        scan = _grey(path, scan)
     return replace(scan, array=whole_numbers(path, scan.array))
+
+
+def _grey(path: str | os.PathLike, scan: Scan) -> Scan:
+    """One channel of a colour picture whose channels are alike, as paint programs save masks."""
+    ids = scan.array[..., 0]
+    if (scan.array[..., :3] != ids[..., None]).any():
+        raise CaseError(f"{path}: a label image has one channel of whole numbers; this one is in colour")
+    return replace(scan, array=ids, is_colour=False)
 
 
 def read_segments(path: str | os.PathLike) -> list[Segment]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from .files import CaseError, replacing
 
 _COLOURS = ("#ff4040", "#40e040", "#5080ff", "#ffd000", "#00e0e0", "#ff60ff", "#ff9020")
-_COMPOUND = re.compile(r"(\.nii\.gz|\.seg\.nrrd|\.[^.]+)$", re.IGNORECASE)
+# DICOM files are often named by numbers with dots, the last of which is no ending
+_ENDING = re.compile(r"(\.nii\.gz|\.seg\.nrrd|\.\d*[a-z][^.]*)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,12 @@ class Segment:
 
 def stem_of(path: str | os.PathLike) -> str:
     """Name of a file without its ending; ``.nii.gz`` and ``.seg.nrrd`` count as one."""
-    return _COMPOUND.sub("", Path(path).name)
+    return _ENDING.sub("", Path(path).name)
 
 
 def suffix_of(path: str | os.PathLike) -> str:
     """Ending of a file's name in lower case; ``.nii.gz`` and ``.seg.nrrd`` count as one."""
-    found = _COMPOUND.search(Path(path).name)
+    found = _ENDING.search(Path(path).name)
     return found.group().lower() if found else ""
 
 

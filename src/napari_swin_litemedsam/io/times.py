@@ -22,7 +22,7 @@ def read_times(folder: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
             if not {"case", "seconds"} <= set(rows.fieldnames or ()):
                 raise ValueError("the first line does not name them")

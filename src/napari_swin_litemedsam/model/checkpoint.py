@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .image_encoder import shifted_window_masks
@@ -210,6 +210,11 @@ def save_checkpoint(
         Store floating point tensors as float16.
     metadata : mapping of str to str, optional
         Kept in a safetensors file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, as on a full disk; what was there before is whole then.
     """
     path = Path(path)
     state = {
@@ -217,11 +222,17 @@ def save_checkpoint(
         for name, tensor in model.state_dict().items()
     }
     unfinished = path.with_name(path.name + ".part")
-    if path.suffix == ".safetensors":
-        save_file(state, unfinished, metadata=dict(metadata or {}))
-    else:
-        torch.save({"model": to_published(state)}, unfinished)
-    unfinished.replace(path)
+    try:
+        if path.suffix == ".safetensors":
+            # `save_file` would leave a file that nobody else may read
+            unfinished.write_bytes(save(state, metadata=dict(metadata or {})))
+        else:
+            torch.save({"model": to_published(state)}, unfinished)
+        unfinished.replace(path)
+    except RuntimeError as error:  # how torch tells of a full disk
+        raise OSError(f"{path}: cannot be written; is the disk full?") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _expected() -> dict[str, Tensor]:

@@ -169,7 +169,7 @@ def _draw_any_view(
         if view := draw_view(samples[index], size, rng):
             return view
         index = rng.choice(len(samples), p=weights)
-    raise DataError(f"in frames of {size} pixels the objects, such as those of {samples[index].pair.image}, are too small")
+    raise DataError(f"{samples[index].pair.image}: no object is large enough in frames of {size} pixels; nor in others")
 
 
 def draw_carried_view(

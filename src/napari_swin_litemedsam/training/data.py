@@ -1,6 +1,7 @@
 """Pairs of image and label: finding them, reading them, and the objects that they show."""
 
 import json
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from skimage.measure import label as connected_components
 
-from ..io import CaseError, itk, nifti, raster, read_case, read_scan
+from ..io import CaseError, dicom, itk, nifti, raster, read_case, read_scan
 from ..io.files import smallest_labels
 from ..io.scans import read_label_scan
 from ..io.segments import stem_of, suffix_of
 
 # a BMP is told rather than passed over
-IMAGE_SUFFIXES = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, ".bmp")
+IMAGE_SUFFIXES = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, *dicom.SUFFIXES, ".bmp")
 _JPEG = (".jpg", ".jpeg")
 # in pixels, between a label and its image; rounding in headers is far less
 _SAME_PLACE = 0.5
@@ -68,9 +69,16 @@ def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if suffix_of(p) in IMAGE_SUFFIXES and not p.name.startswith("."))
 
 
+def _folders(root: Path) -> list[Path]:
+    """A folder and all below it, also those that links lead to."""
+    return sorted(Path(place) for place, _, _ in os.walk(root, followlinks=True))
+
+
 def _matched(root: Path) -> Iterator[tuple[Path, Path | None]]:
     """Images in folders ``images`` beside ``labels``, each with its label file if there is one."""
-    for images in sorted(p for p in root.rglob("images") if p.is_dir() and (p.parent / "labels").is_dir()):
+    for images in _folders(root):
+        if images == root or images.name != "images" or not (images.parent / "labels").is_dir():
+            continue
         labels = {stem_of(p): p for p in _files(images.parent / "labels")}
         for image in _files(images):
             yield image, labels.get(stem_of(image))
@@ -114,7 +122,7 @@ def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
         if label is not None and (allowed or not permissive):
             pairs.append(Pair(place.relative_to(root).as_posix(), image, label, groups))
     if not permissive:
-        cases = [root] if is_case else sorted(root.rglob("*.npz"))
+        cases = [root] if is_case else sorted(p for folder in _folders(root) for p in folder.glob("*.npz"))
         pairs += [Pair(p.stem.split("_")[0], p, p) for p in cases]
     if not pairs and permissive:
         raise DataError(f"{root}: no source of which a sources.json says that commercial use is allowed")
@@ -159,7 +167,7 @@ def _read_files(pair: Pair) -> tuple[NDArray, NDArray]:
     if image.geometry and label.geometry and pixels.shape == label.array.shape:
         off = label.geometry.apart(image.geometry, pixels.shape)
         if off > _SAME_PLACE:
-            raise DataError(f"{pair.label}: lies elsewhere in space than its image, by up to {off:.1f} pixels; resample it")
+            raise DataError(f"{pair.label}: lies elsewhere than its image, by up to {off:.1f} pixels; resample it")
     return (pixels if image.is_volume else pixels[None]), label.array
 
 

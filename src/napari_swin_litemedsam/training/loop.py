@@ -17,7 +17,7 @@ from ..preprocessing import FRAME_SIZE
 from . import BEST, LAST
 from .batches import Batch, draw_batch, draw_images, source_weights
 from .clicks import add_clicks
-from .data import Sample
+from .data import DataError, Sample
 from .losses import distillation_loss, stage2_losses
 from .state import CsvLog, Ema, load_state, save_state
 from .teacher import Teach, make_teacher
@@ -107,7 +107,8 @@ def _stage1_loss(model: SwinLiteMedSAM, teacher: Teach, images: Tensor) -> dict[
     return {"distillation": distillation_loss([*skips, embedding], teacher(images))}
 
 
-def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> Any:
+def _schedule(optimizer: torch.optim.Optimizer, settings: Settings, done: int) -> Any:
+    """What changes the rates after each step or, by ``plateau``, after each validation."""
     if settings.schedule == "plateau":
         return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=0.9, patience=5)
     rest = max(1, settings.steps - settings.warm_up)
@@ -117,14 +118,23 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> Any:
             return 0.01 + 0.99 * step / settings.warm_up
         return 0.02 + 0.98 * (1 + math.cos(math.pi * min(1, (step - settings.warm_up) / rest))) / 2
 
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, share, last_epoch=done - 1)
 
 
-def _parameters(model: SwinLiteMedSAM, settings: Settings) -> list[dict[str, Any]]:
-    """What is trained, in groups with a rate each."""
+def _optimizer(model: SwinLiteMedSAM, settings: Settings, saved: dict[str, Any] | None) -> torch.optim.Optimizer:
+    """The optimiser with a rate for each group of what is trained: the settings' own, also where it goes on."""
     encoder = {"params": [*model.image_encoder.parameters()], "lr": settings.rate * settings.encoder_rate}
     others = [x for part in (model.prompt_encoder, model.mask_decoder) for x in part.parameters()]
-    return [encoder] if settings.stage == 1 else [{"params": others}, encoder]
+    groups = [encoder] if settings.stage == 1 else [{"params": others, "lr": settings.rate}, encoder]
+    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    if saved:
+        optimizer.load_state_dict(saved)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        # a plateau has lowered it
+        lowered = group["lr"] / group["initial_lr"] if group.get("initial_lr") else 1
+        group.update(lr=rate * lowered, initial_lr=rate)
+    return optimizer
 
 
 def fit(
@@ -137,7 +147,7 @@ def fit(
     """Train until the last step or an interrupt, writing checkpoints and log into `folder`.
 
     A folder that already holds a run goes on with it: batches depend on seed and step alone, so the order
-    of samples is that of an uninterrupted run.
+    of samples is that of an uninterrupted run. Other settings than before count from there on.
 
     Parameters
     ----------
@@ -156,6 +166,14 @@ def fit(
     -------
     SwinLiteMedSAM
         With the averaged weights.
+
+    Raises
+    ------
+    DataError
+        If the folder's run is damaged or of another stage, or if training leads to numbers that are not finite; what
+        was saved last stays.
+    OSError
+        If something cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = model.to(settings.device).train()
@@ -165,18 +183,27 @@ def fit(
                 module.eval()
     # without a gradient nothing of it is computed, and the optimiser leaves it alone
     model.image_encoder.requires_grad_(settings.encoder_rate > 0)
-    groups = _parameters(model, settings)
-    optimizer = torch.optim.AdamW(groups, settings.rate, weight_decay=settings.weight_decay)
-    trained = [x for group in groups for x in group["params"]]
-    scheduler = _schedule(optimizer, settings)
     average = Ema(model, settings.ema)
     done, best, seconds = 0, -1.0, 0.0
-    if saved := load_state(folder):
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        scheduler.load_state_dict(saved["scheduler"])
-        average.load(saved["average"])
-        done, best, seconds = saved["step"], saved["best"], saved["seconds"]
+    saved = load_state(folder)
+    try:
+        if saved:
+            model.load_state_dict(saved["model"])
+            average.load(saved["average"])
+            done, best, seconds = saved["step"], saved["best"], saved["seconds"]
+        optimizer = _optimizer(model, settings, saved and saved["optimizer"])
+        scheduler = _schedule(optimizer, settings, done)
+        if saved and settings.schedule == "plateau" and "num_bad_epochs" in saved["scheduler"]:
+            scheduler.load_state_dict(saved["scheduler"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        if not saved:
+            raise
+        raise DataError(f"{folder} holds another run, perhaps of the other stage; choose another folder") from error
+    if saved:
+        print(f"{folder}: goes on after step {done}; --init does not count", file=sys.stderr)
+    del saved  # as large as two networks
+    trained = [x for group in optimizer.param_groups for x in group["params"]]
+    device_type = torch.device(settings.device).type
     teacher = None
     if settings.stage == 1 or settings.distill:
         teacher = make_teacher(settings.device, torch.get_num_threads())
@@ -184,18 +211,7 @@ def fit(
     log = CsvLog(folder / "log.csv", ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "distillation", "dsc"])
     averaged = SwinLiteMedSAM().to(settings.device)
 
-    def save(step: int) -> None:
-        nonlocal best
-        averaged.load_state_dict(average.state)
-        averaged.eval()
-        save_checkpoint(averaged, folder / LAST, half=True, metadata={"stage": str(settings.stage), "step": str(step)})
-        score = validate(averaged) if validate else float("nan")
-        if settings.schedule == "plateau" and validate:
-            scheduler.step(score)
-        if score > best:
-            best = score
-            save_checkpoint(averaged, folder / BEST, half=True, metadata={"step": str(step), "dsc": f"{score:.2f}"})
-        log.write({"step": step, "seconds": round(seconds), "dsc": f"{score:.2f}"})
+    def keep(step: int) -> None:
         save_state(
             folder,
             model=model.state_dict(),
@@ -207,17 +223,36 @@ def fit(
             seconds=seconds,
         )
 
+    def save(step: int) -> None:
+        nonlocal best
+        averaged.load_state_dict(average.state)
+        averaged.eval()
+        save_checkpoint(averaged, folder / LAST, half=True, metadata={"stage": str(settings.stage), "step": str(step)})
+        # validation takes long, and who loses patience shall lose nothing else
+        keep(step)
+        score = validate(averaged) if validate else float("nan")
+        if settings.schedule == "plateau" and validate:
+            scheduler.step(score)
+        if score > best:
+            best = score
+            save_checkpoint(averaged, folder / BEST, half=True, metadata={"step": str(step), "dsc": f"{score:.2f}"})
+        log.write({"step": step, "seconds": round(seconds), "dsc": f"{score:.2f}"})
+        if validate:
+            keep(step)
+
     sums: dict[str, float] = {}
     step, last_save, since = done, time.monotonic(), 0
+    is_saved = False
     with _interrupts() as interrupted:
         for step in range(done + 1, settings.steps + 1):
             started = time.monotonic()
-            with torch.autocast(settings.device, torch.bfloat16, enabled=settings.bf16):
+            with torch.autocast(device_type, torch.bfloat16, enabled=settings.bf16):
                 losses = _step_losses(model, teacher, samples, weights, settings, step)
             loss = torch.stack(list(losses.values())).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            if not torch.nn.utils.clip_grad_norm_(trained, 1.0).isfinite():
+                raise DataError(f"step {step}: the gradient is not finite; go on with a lower --rate")
             optimizer.step()
             if settings.schedule != "plateau":
                 scheduler.step()
@@ -231,12 +266,16 @@ def fit(
                 log.write({"step": step, "seconds": round(seconds), "rate": optimizer.param_groups[0]["lr"], **row})
                 _progress(step, settings.steps, seconds / step, row["loss"])
                 sums, since = {}, 0
-            if time.monotonic() - last_save > 60 * settings.save_minutes:
+            elif step == done + 1:
+                # the first word after minutes, on a slow machine
+                _progress(step, settings.steps, seconds / step, f"{float(loss.detach()):.4f}")
+            if is_saved := time.monotonic() - last_save > 60 * settings.save_minutes:
                 save(step)
                 last_save = time.monotonic()
             if interrupted():
                 break
-    save(step)
+    if not is_saved:
+        save(step)
     return averaged
 
 

@@ -9,14 +9,24 @@ import torch
 from torch import Tensor, nn
 
 from ..io.files import replacing
+from .data import DataError
 
 STATE_FILE = "state.pt"
 
 
 def save_state(folder: Path, **parts: Any) -> None:
-    """Write the parts of a run (state dicts and numbers) in one piece."""
+    """Write the parts of a run (state dicts and numbers) in one piece.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written, as on a full disk; what was there before is whole then.
+    """
     with replacing(folder / STATE_FILE) as unfinished:
-        torch.save(parts, unfinished)
+        try:
+            torch.save(parts, unfinished)
+        except RuntimeError as error:  # how torch tells of a full disk
+            raise OSError(f"{folder / STATE_FILE}: cannot be written; is the disk full?") from error
 
 
 def has_state(folder: Path) -> bool:
@@ -25,12 +35,26 @@ def has_state(folder: Path) -> bool:
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
-    """Read what `save_state` wrote, or None if there is nothing."""
-    return torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True) if has_state(folder) else None
+    """Read what `save_state` wrote, or None if there is nothing.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    if not has_state(folder):
+        return None
+    path = folder / STATE_FILE
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # the unpickler runs on damaged instructions
+        raise DataError(f"{path}: is damaged; choose another folder, or remove the file to begin anew") from error
 
 
 class Ema:
-    """Exponential moving average of a network's weights; buffers follow the network at once."""
+    """Exponential moving average of a network's weights and its statistics of batches; counters follow at once."""
 
     def __init__(self, model: nn.Module, decay: float):
         self.decay = decay
