@@ -1,3 +1,4 @@
+import tracemalloc
 import weakref
 from threading import Thread
 
@@ -117,6 +118,12 @@ def test_a_box_is_four_finite_numbers(predictor, box):
 def test_mismatched_prompts_are_refused(predictor):
     with pytest.raises(ValueError, match="2 points have 1 labels"):
         predictor.predict(BOX, [(1, 2), (3, 4)], [1])
+    for points in ([(1, 2, 3), (4, 5, 6)], [(1, np.nan)]):
+        with pytest.raises(ValueError, match=r"pairs of finite numbers \(y, x\)"):
+            predictor.predict(BOX, points)
+    for label in (2, -2, 0.5):
+        with pytest.raises(ValueError, match="label of a point is 1, inside, or 0, outside"):
+            predictor.predict(BOX, [(1, 2)], [label])
     with pytest.raises(ValueError, match="scribble is"):
         predictor.predict(BOX, scribble=np.zeros((3, 3)))
 
@@ -180,6 +187,42 @@ def test_many_objects_are_decoded_in_batches_and_keep_their_order(image):
     each = predictor.predict_each(boxes)
     next(each)
     assert recorder.decoded[before:] == [3]
+
+
+def test_masks_are_of_the_image_that_was_set_when_they_were_asked_for(image):
+    recorder = Recorder()
+    predictor = Predictor(None, recorder)
+    predictor.set_image(image)
+    boxes = [BOX, (5, 5, 40, 60)] * 3
+    expected = predictor.predict_many(boxes)
+    each = predictor.predict_each(boxes)
+    predictor.set_image(image[:50, :30])
+    for result, other in zip(each, expected, strict=True):
+        np.testing.assert_array_equal(result.mask, other.mask)
+
+
+def test_large_masks_are_made_one_by_one():
+    recorder = Recorder()
+    recorder.batch = 16
+    predictor = Predictor(None, recorder)
+    predictor.set_image(np.eye(1000, dtype=np.uint8))
+    tracemalloc.start()
+    for _ in predictor.predict_each([(100, 100, 900, 900)] * 16):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # 256 kB each in the frame, 4 MB each in the image
+    assert peak < 60e6
+
+
+def test_a_window_is_any_pair_of_numbers(image):
+    recorder = Recorder()
+    predictor = Predictor(None, recorder)
+    for window in ((10, 100), [10, 100], np.array([10, 100]), np.array([10.0, 100.0], np.float32)):
+        predictor.set_image(image, window, key="image")
+        assert predictor.is_encoded(window, "image")
+        predictor.prefetch(image, window, "image")
+    assert len(recorder.encoded) == 1
 
 
 def test_a_known_image_is_not_encoded_again(image):

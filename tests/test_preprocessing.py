@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -161,13 +163,52 @@ def test_pixels_that_are_no_numbers_count_as_the_minimum_and_warn(bad):
     cleaned = image.copy()
     image[3:9, 4] = bad
     cleaned[3:9, 4] = image[np.isfinite(image)].min()
-    with pytest.warns(UserWarning, match="6 pixels are NaN or infinite"):
+    with pytest.warns(UserWarning, match="pixels that are NaN or infinite"):
         result = Frame(50, 50).input(image)
     np.testing.assert_array_equal(result, Frame(50, 50).input(cleaned))
 
 
+def test_many_slices_with_such_pixels_give_one_message():
+    told = set()
+    for rows in (1, 2, 3):
+        image = random_image((50, 50), np.float32)
+        image[:rows] = np.nan
+        with pytest.warns(UserWarning, match="NaN") as warned:
+            Frame(50, 50).input(image)
+        told |= {str(warning.message) for warning in warned}
+    assert len(told) == 1
+
+
+def test_numbers_beyond_single_precision_count_as_infinite():
+    image = random_image((50, 50), np.float64)
+    image[3:9, 4] = 1e300
+    with pytest.warns(UserWarning, match="pixels that are NaN or infinite"):
+        result = Frame(50, 50).input(image)
+    assert np.isfinite(result).all()
+    assert result.max() == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float16, np.uint8, np.int16, ">u2", bool])
+@pytest.mark.parametrize("window", [(-160, 240), (0, 1e6), (np.int16(-5), np.float32(50))])
+def test_windows_may_reach_beyond_the_type_of_the_pixels(dtype, window):
+    image = random_image((50, 50)).astype(dtype)
+    expected = Frame(50, 50).input(image.astype(float), tuple(map(float, window)))
+    np.testing.assert_allclose(Frame(50, 50).input(image, window), expected, atol=1e-6)
+
+
+def test_a_large_colour_image_is_not_copied_as_a_whole():
+    image = np.zeros((600, 800, 3), np.uint8)
+    resize_area(image, (192, 256))  # the weights of the interpolation are kept
+    tracemalloc.start()
+    resize_area(image, (192, 256))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * image[..., 0].size * 4
+
+
 def test_an_image_without_any_number_is_black():
-    with pytest.warns(UserWarning, match="25 pixels"):
+    with pytest.warns(UserWarning, match="pixels that are NaN"):
         assert Frame(5, 5).input(np.full((5, 5), np.nan)).max() == 0
 
 
@@ -251,6 +292,17 @@ def test_a_stroke_one_pixel_wide_is_not_lost(size):
         distances = np.linalg.norm(drawn[:, None] - positions[None], axis=-1)
         assert distances.min(axis=0).max() <= 1.5
         assert distances.min(axis=1).max() <= max(1.5, frame.scale)
+
+
+@pytest.mark.parametrize("size", [64, 213, 257, 700, 2048])
+def test_a_single_dot_is_not_lost(size):
+    frame = Frame(size, size)
+    dot = np.zeros((size, size), bool)
+    dot[size // 3, size // 2] = True
+    drawn = np.argwhere(frame.mask_to_frame(dot))
+    assert len(drawn)
+    assert np.abs(drawn - frame.to_frame((size // 3, size // 2))).max() <= max(1, frame.scale / 2)
+    assert not frame.mask_to_frame(np.zeros((size, size))).any()
 
 
 def test_scribble_ids_count_as_drawn():

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.predictor import Prediction
+from napari_swin_litemedsam.predictor import Prediction, clip_box
 from napari_swin_litemedsam.propagation import (
     Options,
     Stop,
@@ -132,6 +132,19 @@ def test_bad_ranges_are_refused(volume, box, start, message):
         next(propagate(volume, [box], Threshold([]), first_slices=[start]))
 
 
+def test_a_box_beside_the_slices_is_told_before_anything_is_done(volume):
+    predictor = Threshold([])
+    for outside in ((2, 70, 20, 10, 80, 34), (2, 22, 20, 10, 22, 34)):
+        with pytest.raises(ValueError, match=r"object 1: the box .* covers nothing"):
+            next(propagate(volume, [BOX, outside], predictor))
+    assert not predictor.encoded
+
+
+def test_a_picture_is_no_volume(volume):
+    with pytest.raises(ValueError, match=r"expected a volume .* got \(64, 64\)"):
+        segment_volume(volume[0], [BOX], Threshold([]))
+
+
 # the square on slice 6
 FLAT = BOX[1:3] + BOX[4:]
 
@@ -220,6 +233,40 @@ class TestAnchors:
         track = Track(boxes, 3, 8, masks={5: volume[5] > 50})
         assert sorted(masks_of(follow(volume, [track], Threshold([])))) == [3, 4, 6, 7, 8]
 
+    def test_nothing_is_given_beside_the_range(self, volume):
+        masks = {z: volume[z] > 50 for z in (3, 10)}
+        track = Track({z: square(z) for z in (3, 10)}, 5, 8, masks)
+        assert sorted(masks_of(follow(volume, [track], Threshold([])))) == [5, 6, 7, 8]
+
+    def test_a_known_mask_above_the_box_is_gone_on_from_upwards_alone(self, volume):
+        track = Track({6: FLAT}, 4, 10, masks={9: volume[9] > 50})
+        assert sorted(s.z for s in follow(volume, [track], Threshold([]))) == [4, 5, 6, 7, 8, 10]
+
+    def test_between_masks_a_pixel_thin_there_are_boxes(self, volume):
+        masks = {z: np.zeros((64, 64), bool) for z in (2, 6)}
+        for mask in masks.values():
+            mask[0, 10:30] = True
+        steps = list(follow(volume, [Track(dict.fromkeys(masks, (0, 10, 0, 29)), 2, 6, masks)], Threshold([])))
+        assert sorted(s.z for s in steps) == [3, 4, 5]
+        for step in steps:
+            assert clip_box(step.prediction.box, 64, 64)[2] <= 0.5, "the predictor takes it"
+
+    def test_boxes_may_be_drawn_in_any_direction(self, volume):
+        y0, x0, y1, x1 = square(9)
+        plain, turned = (
+            masks_of(follow(volume, [Track({2: square(2), 9: box}, 2, 9)], Threshold([])))
+            for box in ((y0, x0, y1, x1), (y1, x1, y0, x0))
+        )
+        for z, mask in plain.items():
+            np.testing.assert_array_equal(turned[z], mask)
+
+    def test_masks_of_numbers_count_as_masks(self, volume):
+        tracks = [Track({z: square(z) for z in (2, 8)}, 2, 8, {2: (volume[2] > 50).astype(t)}) for t in (bool, int)]
+        masks, others = (masks_of(follow(volume, [t], Threshold([]), options=Options(every=4))) for t in tracks)
+        assert sorted(masks) == sorted(others) == [3, 4, 5, 6, 7, 8]
+        for z, mask in masks.items():
+            np.testing.assert_array_equal(others[z], mask)
+
     def test_a_range_beside_the_anchor(self, volume):
         track = Track({4: square(4)}, 6, 8)
         assert sorted(masks_of(follow(volume, [track], Threshold([])))) == [6, 7, 8]
@@ -297,6 +344,29 @@ class TestEverySecondSlice:
         for z in (5, 6, 7):
             truth = volume[z] > 50
             assert 2 * (masks[z] & truth).sum() / (masks[z].sum() + truth.sum()) > 0.9
+
+    def test_a_known_mask_on_the_way_leaves_no_gap_before_it(self, volume):
+        boxes = {z: square(z) for z in (1, 5, 11)}
+        track = Track(boxes, 1, 11, masks={5: volume[5] > 50})
+        masks = masks_of(follow(volume, [track], Threshold([]), options=Options(every=4)))
+        assert sorted(masks) == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
+        for z in (6, 7):
+            truth = volume[z] > 50
+            assert 2 * (masks[z] & truth).sum() / (masks[z].sum() + truth.sum()) > 0.9
+
+    def test_no_slice_is_left_out_or_given_twice(self, volume):
+        rng = np.random.default_rng(0)
+
+        def some(most):
+            return [int(z) for z in rng.choice(12, rng.integers(most), replace=False)]
+
+        for _ in range(200):
+            boxes = {z: square(6) for z in some(3)} or {6: FLAT}
+            masks, done = dict.fromkeys(some(4), volume[6] > 50), some(4)
+            first, last = sorted(int(z) for z in rng.integers(0, 12, 2))
+            options = Options(every=int(rng.integers(1, 6)))
+            steps = follow(volume, [Track(boxes, first, last, masks, done)], Threshold([]), options=options)
+            assert sorted(s.z for s in steps) == sorted({*range(first, last + 1)} - {*masks, *done})
 
     def test_boxes_that_were_drawn_count(self, volume):
         predictor = Threshold([])

@@ -62,3 +62,11 @@ def test_slices_that_use_the_whole_range_of_their_type():
 
 def test_an_even_slice_is_outside():
     assert RULES.outside(np.full((9, 9), 7), np.array([2, 2, 5, 5]), None)
+
+
+def test_what_is_opaque_need_not_show_anything():
+    image = np.zeros((64, 64, 4), np.uint8)
+    image[..., 3] = 255
+    image[20:40, 20:40, :3] = 150
+    assert not RULES.outside(image, np.array([20, 20, 39, 39]), None)
+    assert RULES.outside(image, np.array([0, 0, 15, 15]), None)

@@ -38,3 +38,15 @@ def test_what_does_not_lie_in_the_volume_is_refused(track, message):
 def test_errors_name_the_box():
     with pytest.raises(ValueError, match=r"box 1: slice 9 is outside its range 2\.\.8"):
         tracks_of_boxes([(2, *FLAT[:2], 8, *FLAT[2:])] * 2, starts=[3, 9])
+
+
+@pytest.mark.parametrize("side", [np.nan, np.inf])
+def test_the_sides_of_a_box_are_numbers(side):
+    with pytest.raises(ValueError, match="box 0: its sides are not all finite"):
+        tracks_of_boxes([(side, *FLAT[:2], 8, *FLAT[2:])])
+
+
+def test_each_box_has_a_seed_and_a_start():
+    for given in ({"seeds": [1]}, {"starts": [3, 4, 5]}):
+        with pytest.raises(ValueError, match="2 boxes have"):
+            tracks_of_boxes([(2, *FLAT[:2], 8, *FLAT[2:])] * 2, **given)

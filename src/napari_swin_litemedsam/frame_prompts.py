@@ -68,17 +68,23 @@ def prompts_in_frame(
     Raises
     ------
     ValueError
-        If points and labels are not as many, or the scribble is not of the image's size.
+        If points and labels are not as many or not what they can be, or the scribble is not of the image's size.
     """
     box = frame.box_to_frame(box)
     drawn_points = inference_points(area, box, seed)
     if points is None:
         points, labels = drawn_points, np.ones(len(drawn_points), np.int64)
     else:
-        points = frame.to_frame(np.asarray(points, float).reshape(-1, 2))
-        labels = np.array([1] * len(points) if point_labels is None else point_labels, np.int64).reshape(-1)
-        if len(labels) != len(points):
-            raise ValueError(f"{len(points)} points have {len(labels)} labels")
+        points = np.asarray(points, float)
+        if points.size and (points.shape[-1] != 2 or not np.isfinite(points).all()):
+            raise ValueError(f"points are pairs of finite numbers (y, x), not {points.tolist()}")
+        points = frame.to_frame(points.reshape(-1, 2))
+        given = np.ones(len(points)) if point_labels is None else np.asarray(point_labels).reshape(-1)
+        if len(given) != len(points):
+            raise ValueError(f"{len(points)} points have {len(given)} labels")
+        if not np.isin(given, (0, 1)).all():
+            raise ValueError(f"the label of a point is 1, inside, or 0, outside, not {given.tolist()}")
+        labels = given.astype(np.int64)
     drawn: NDArray[np.bool_] | None
     stroke = None
     if scribble is None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LOGIT_LIMIT = 60
 T = TypeVar("T")
-_Answer = tuple[NDArray[np.float32], float]  # logits (H, W) and predicted IoU
+_Answer = tuple[NDArray[np.float32], float]  # logits, in the frame or in the image, and predicted IoU
 
 
 class EmptyBoxError(ValueError):
@@ -73,6 +73,9 @@ class _Encoded:
     @property
     def nbytes(self) -> int:
         return self.area.nbytes + sum(x.nbytes for x in self.features)
+
+
+_Closer = Callable[[Tile], _Encoded]
 
 
 def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu") -> Model:
@@ -158,7 +161,7 @@ class Predictor:
         self._cache: FeatureCache[_Encoded] = FeatureCache(cache_bytes)
         self._encoding = Lock()
         self._current: _Encoded | None = None
-        self._closer: Callable[[Tile], _Encoded] | None = None
+        self._closer: _Closer | None = None
 
     @cached_property
     def backend(self) -> Backend:
@@ -186,6 +189,7 @@ class Predictor:
         zoom : bool, optional
             Whether to look at small objects again; None does as the predictor was made to.
         """
+        window = _plain(window)
         # what belongs to an image without a name is asked for only as long as it is set
         cache = FeatureCache[_Encoded](self._cache.budget) if key is None else self._cache
         self._current = self._encoded(cache, image, window, key)
@@ -197,11 +201,11 @@ class Predictor:
 
         May run in another thread than everything else; predictions go on for the image that was set.
         """
-        self._encoded(self._cache, image, window, key)
+        self._encoded(self._cache, image, _plain(window), key)
 
     def is_encoded(self, window: tuple[float, float] | None, key: Hashable) -> bool:
         """Whether `set_image` with this window and key would find the features in the cache."""
-        return (key, window) in self._cache
+        return (key, _plain(window)) in self._cache
 
     def _encoded(
         self,
@@ -265,10 +269,13 @@ class Predictor:
         ------
         EmptyBoxError
             If the box covers nothing of the image.
+        ValueError
+            If points, labels or scribble are not of the shape and values above.
         RuntimeError
             If no image was set.
         """
-        return self._decode([self._prompts(box, points, point_labels, scribble, seed)])[0]
+        prompts = self._prompts(box, points, point_labels, scribble, seed)
+        return next(self._decode(self._image, self._closer, [prompts]))
 
     def predict_many(
         self,
@@ -292,16 +299,17 @@ class Predictor:
         point_labels: Sequence[ArrayLike | None] | None = None,
         scribbles: Sequence[ArrayLike | bool | None] | None = None,
     ) -> Iterator[Prediction]:
-        """Yield what `predict_many` returns, so that hundreds of masks need not be in memory at once."""
+        """Yield what `predict_many` returns, so that hundreds of masks need not be in memory at once.
+
+        They are for the image that is set now, also if another one is set before the last is taken.
+        """
         count = len(boxes)
 
         def each(values: Sequence[Any] | None, default: Any = None) -> Sequence[Any]:
             return [default] * count if values is None else values
 
         asked = zip(boxes, each(points), each(point_labels), each(scribbles), each(seeds, 0), strict=True)
-        prompts = [self._prompts(*one) for one in asked]
-        for first in range(0, count, self.backend.batch):
-            yield from self._decode(prompts[first : first + self.backend.batch])
+        return self._decode(self._image, self._closer, [self._prompts(*one) for one in asked])
 
     @property
     def _image(self) -> _Encoded:
@@ -313,16 +321,29 @@ class Predictor:
         frame = self._image.frame
         return prompts_in_frame(frame, self._image.area, clip_box(box, frame.height, frame.width), *prompts)
 
-    def _decode(self, prompts: list[FramePrompts]) -> list[Prediction]:
-        image = self._image
-        answers = self._answers(image, prompts)
-        if self._closer is not None:
-            for tile, chosen in _tiles(image.frame, prompts).items():
-                closer = self._closer(tile)
-                again = self._answers(closer, [prompts[i].within(tile, image.frame, closer.frame) for i in chosen])
-                for i, answer in zip(chosen, again, strict=True):
-                    answers[i] = _mean(answers[i], answer, tile)
-        return [_prediction(image.frame, *each) for each in zip(prompts, answers, strict=True)]
+    def _decode(self, image: _Encoded, closer: _Closer | None, prompts: list[FramePrompts]) -> Iterator[Prediction]:
+        for first in range(0, len(prompts), self.backend.batch):
+            group = prompts[first : first + self.backend.batch]
+            answers = self._answers(image, group)
+            again = {} if closer is None else self._closer_answers(image.frame, closer, group)
+            for number, prompt in enumerate(group):
+                # one by one, since those of a large image take much more room than those of the frame
+                answer = _in_image(image.frame, answers[number])
+                if number in again:
+                    tile, frame, part = again[number]
+                    answer = _mean(answer, _in_image(frame, part), tile)
+                yield _prediction(image.frame, prompt, answer)
+
+    def _closer_answers(
+        self, whole: Frame, closer: _Closer, prompts: list[FramePrompts]
+    ) -> dict[int, tuple[Tile, Frame, _Answer]]:
+        """Answers for the prompts of small objects, by number, in the frames of the tiles around them."""
+        found = {}
+        for tile, chosen in _tiles(whole, prompts).items():
+            part = closer(tile)
+            answers = self._answers(part, [prompts[i].within(tile, whole, part.frame) for i in chosen])
+            found.update({i: (tile, part.frame, answer) for i, answer in zip(chosen, answers, strict=True)})
+        return found
 
     def _answers(self, image: _Encoded, prompts: list[FramePrompts]) -> list[_Answer]:
         answers: dict[int, _Answer] = {}
@@ -331,15 +352,14 @@ class Predictor:
             chosen = [i for i, p in enumerate(prompts) if (p.scribble is not None) == with_scribble]
             if chosen:
                 logits, iou = self._run(image.features, [prompts[i] for i in chosen])
-                planes = image.frame.logits_to_image(logits)
-                answers.update(zip(chosen, zip(planes, iou.tolist(), strict=True), strict=True))
+                answers.update(zip(chosen, zip(logits, iou.tolist(), strict=True), strict=True))
         return [answers[i] for i in range(len(prompts))]
 
     def _run(self, features: Features, group: list[FramePrompts]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         told = [prompt.told() for prompt in group]
         most = max(len(each) for _, each in told)
         points = np.zeros((len(group), most, 2), np.float32)
-        labels = np.full((len(group), most), PADDING)
+        labels = np.full((len(group), most), PADDING, np.int64)
         for row, (positions, each) in enumerate(told):
             points[row, : len(each)] = positions[:, ::-1]
             labels[row, : len(each)] = each
@@ -351,6 +371,14 @@ class Predictor:
         )
 
 
+def _plain(window: Sequence[float] | None) -> tuple[float, float] | None:
+    """A window as a pair of Python's numbers, whatever it is given as: it names features in the cache."""
+    if window is None:
+        return None
+    low, high = window
+    return float(low), float(high)
+
+
 def _tiles(frame: Frame, prompts: list[FramePrompts]) -> dict[Tile, list[int]]:
     """The parts of an image that show small objects larger, and which of the prompts are in each."""
     tiles = defaultdict(list)
@@ -359,6 +387,10 @@ def _tiles(frame: Frame, prompts: list[FramePrompts]) -> dict[Tile, list[int]]:
         if tile is not None:
             tiles[tile].append(number)
     return tiles
+
+
+def _in_image(frame: Frame, answer: _Answer) -> _Answer:
+    return frame.logits_to_image(answer[0][None])[0], answer[1]
 
 
 def _mean(whole: _Answer, part: _Answer, tile: Tile) -> _Answer:

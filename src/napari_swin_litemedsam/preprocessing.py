@@ -51,13 +51,14 @@ def _area_weights(source: int, target: int) -> NDArray[np.float32]:
 
 def resize_area(image: NDArray, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Resize ``(H, W)`` or ``(H, W, C)`` to `shape` by area interpolation, in float32."""
+    if image.ndim == 3:
+        # one after the other, since an image in float32 may be four times as large as it was
+        return np.stack([resize_area(channel, shape) for channel in np.moveaxis(image, -1, 0)], axis=-1)
     image = np.asarray(image, np.float32)
-    if image.shape[:2] == shape:
+    if image.shape == shape:
         return image
-    rows, columns = (_area_weights(*sizes) for sizes in zip(image.shape[:2], shape, strict=True))
-    if image.ndim == 2:
-        return rows @ image @ columns.T
-    return np.stack([rows @ image[..., c] @ columns.T for c in range(image.shape[2])], axis=-1)
+    rows, columns = (_area_weights(*sizes) for sizes in zip(image.shape, shape, strict=True))
+    return rows @ image @ columns.T
 
 
 def resize_8bit(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -103,15 +104,15 @@ def check_image(image: ArrayLike) -> NDArray:
     return image
 
 
-def _finite(image: NDArray) -> NDArray:
+def finite(image: NDArray) -> NDArray:
+    """The image with its minimum where it holds NaN or infinite numbers, which is told by a warning."""
     if image.dtype.kind != "f":
         return image
     finite = np.isfinite(image)
     if finite.all():
         return image
-    warnings.warn(
-        f"{image.size - np.count_nonzero(finite)} pixels are NaN or infinite; they count as the minimum", stacklevel=3
-    )
+    # without their number, which would make a message of its own for each slice of a volume
+    warnings.warn("pixels that are NaN or infinite count as the minimum", stacklevel=3)
     return np.where(finite, image, image[finite].min() if finite.any() else 0)
 
 
@@ -224,15 +225,20 @@ class Frame:
         array
             ``(3, size, size)`` float32 in 0..1.
         """
-        pixels = _finite(check_image(image))
-        if window is not None:
-            low, high = window
-            if not low < high:
-                raise ValueError(f"the window's lower end {low} must be below its upper end {high}")
-            pixels = np.clip(pixels, low, high)
+        pixels = check_image(image)
         # as published, 8-bit images stay 8-bit
-        resize = resize_8bit if pixels.dtype == np.uint8 and window is None else resize_area
-        resized = normalise(resize(pixels, self.resized))
+        if pixels.dtype == np.uint8 and window is None:
+            resized = normalise(resize_8bit(pixels, self.resized))
+        else:
+            with np.errstate(over="ignore"):  # what is too large for it counts as infinite
+                pixels = pixels.astype(np.float32, copy=False)
+            pixels = finite(pixels)
+            if window is not None:
+                low, high = window
+                if not low < high:
+                    raise ValueError(f"the window's lower end {low} must be below its upper end {high}")
+                pixels = np.clip(pixels, float(low), float(high))
+            resized = normalise(resize_area(pixels, self.resized))
         if resized.ndim == 2:
             resized = np.repeat(resized[..., None], 3, axis=-1)
         result = np.zeros((3, self.size, self.size), np.float32)
@@ -246,10 +252,10 @@ class Frame:
         most covered pixels, so that nothing drawn is lost.
         """
         covered = resize_area(np.asarray(mask) != 0, self.resized)
-        inside = covered >= 0.5
-        if self.scale < 1:
-            # one source pixel covers scale**2 of a frame pixel, a thin line across it `scale`
-            inside |= covered >= 0.5 * self.scale
+        # one source pixel covers scale**2 of a frame pixel, a thin line across it `scale`
+        inside = covered >= 0.5 * min(1, self.scale)
+        if not inside.any():
+            inside = (covered > 0) & (covered == covered.max())
         result = np.zeros((self.size, self.size), bool)
         result[: inside.shape[0], : inside.shape[1]] = inside
         return result

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .interpolation import interpolate_boxes, interpolate_masks
 from .postprocessing import connected_to, fill_holes
-from .predictor import Prediction, Predictor
+from .predictor import Prediction, Predictor, clip_box
 from .preprocessing import FRAME_SIZE
 from .prompts import bounding_box
 from .stopping import Stop, StopRules
@@ -175,9 +175,11 @@ def follow(
     Raises
     ------
     ValueError
-        If a track does not lie in the volume.
+        If a track, or one of its boxes, does not lie in the volume.
     """
     options = options or Options()
+    if len(volume.shape) not in (3, 4):
+        raise ValueError(f"expected a volume of shape (Z, H, W) or (Z, H, W, 3), got {volume.shape}")
     walks = []
     for number, track in enumerate(tracks):
         try:
@@ -186,7 +188,9 @@ def follow(
             raise ValueError(f"object {number}: {error}") from None
     starts = [walk.start for walk in walks]
     own = object()
-    for z, direction in _visits(starts, len(volume)):
+    for z, direction in _visits(starts, volume.shape[0]):
+        for walk in walks:
+            yield from walk.arrive(z, direction)
         active = [walk for walk in walks if walk.visits(z, direction)]
         if not active:
             continue
@@ -257,6 +261,11 @@ class _Walk:
         self.depth, *self.shape = shape
         track.check(self.depth)
         self.number, self.track, self.options = number, track, options
+        self.masks = {z: np.asarray(mask, bool) for z, mask in track.masks.items()}
+        # a mask may be a pixel thin, and so may be the box around it
+        self.boxes = {
+            z: clip_box(_spread(box) if z in self.masks else box, *self.shape) for z, box in track.boxes.items()
+        }
         self.first, self.last = track.span(self.depth)
         self.low, self.high = min(track.boxes), max(track.boxes)
         self.start = self.high
@@ -266,15 +275,27 @@ class _Walk:
 
     def visits(self, z: int, direction: int) -> bool:
         """Whether the model is to be asked on a slice."""
-        track = self.track
+        if not self._is_missing(z, direction) or direction in self._stopped:
+            return False
+        if z % self.options.every == 0 or z in (self.first, self.last, self.start) or z in self.boxes:
+            return True
+        # nothing can be interpolated from or towards a slice whose mask is not known
+        following = z + direction
+        return (following in self.track.done and following not in self.masks) or self._before(z, direction) is None
+
+    def _is_missing(self, z: int, direction: int) -> bool:
+        """Whether a mask of a slice is asked for, and found on the way in this direction."""
         return (
             self.first <= z <= self.last
             and (z <= self.start if direction < 0 else z > self.start)
-            and direction not in self._stopped
-            and z not in track.masks
-            and z not in track.done
-            and (z % self.options.every == 0 or z in (self.first, self.last, self.start) or z in track.boxes)
+            and z not in self.masks
+            and z not in self.track.done
         )
+
+    def arrive(self, z: int, direction: int) -> Iterator[Step]:
+        """Come to a slice; if its mask is known, those since the slice before are now between two."""
+        if z in self.masks and direction not in self._stopped:
+            yield from self._between(z, direction, self._before(z, direction), self.masks[z])
 
     def is_open(self, z: int, direction: int) -> bool:
         """Whether a rule may end the object here."""
@@ -284,7 +305,7 @@ class _Walk:
 
     def box(self, z: int, direction: int) -> Box:
         """Box of a slice: given, interpolated, or around the mask of the slice before."""
-        nearest = interpolate_boxes(self.track.boxes, z)
+        nearest = interpolate_boxes(self.boxes, z)
         before = self._before(z, direction)
         if self.low <= z <= self.high or before is None or not before[1].any():
             return nearest
@@ -304,7 +325,7 @@ class _Walk:
         """How large an object is on a slice, as a share of its size on the slice before."""
         end, nearest = (self.last, self.high) if direction > 0 else (self.first, self.low)
         # an object may go on where the volume ends, and does on the way to a known mask
-        if end in (0, self.depth - 1) or any((s - z) * direction > 0 for s in self.track.masks):
+        if end in (0, self.depth - 1) or any((s - z) * direction > 0 for s in self.masks):
             return 1.0
         # the end is the last slice that shows the object, which stops half a slice further
         radius = abs(end - nearest) + 0.5
@@ -314,12 +335,12 @@ class _Walk:
 
     def _before(self, z: int, direction: int) -> tuple[int, Mask] | None:
         """The nearest slice, with its mask, on the side that the object comes from."""
-        known = [s for s in self.track.masks if (z - s) * direction > 0]
+        known = [s for s in self.masks if (z - s) * direction > 0]
         latest = self._latest.get(direction)
         nearest = min(known, key=lambda s: abs(z - s), default=None)
         if latest is not None and (nearest is None or abs(z - latest[0]) < abs(z - nearest)):
             return latest
-        return None if nearest is None else (nearest, self.track.masks[nearest])
+        return None if nearest is None else (nearest, self.masks[nearest])
 
     def take(self, z: int, direction: int, prediction: Prediction) -> Iterator[Step]:
         """Accept what the model has found on a slice."""
@@ -360,13 +381,20 @@ class _Walk:
         if before is None:
             return
         origin, start = before
-        slices = [s for s in range(origin + direction, z, direction) if s not in self.track.done]
+        slices = [s for s in range(origin + direction, z, direction) if self._is_missing(s, direction)]
         if not slices:
             return
         shares = [(s - origin) / (z - origin) for s in slices]
         for s, between in zip(slices, interpolate_masks(start, mask, shares), strict=True):
             box = bounding_box(between) if between.any() else self.box(s, direction)
             yield Step(self.number, s, _unasked(between, box, np.nan))
+
+
+def _spread(box: ArrayLike) -> Box:
+    """A box (y0, x0, y1, x1) in order, its sides at least half a pixel long."""
+    low, high = np.sort(np.asarray(box, float).reshape(2, 2), axis=0)
+    short = np.maximum(0.5 - (high - low), 0) / 2
+    return np.concatenate([low - short, high + short])
 
 
 def _unasked(mask: Mask, box: Box, iou: float) -> Prediction:

@@ -74,7 +74,8 @@ class StopRules:
 
     def outside(self, image: NDArray, box: NDArray, window: tuple[float, float] | None) -> bool:
         """Say whether a slice, ``(H, W)`` or ``(H, W, C)``, shows next to nothing in a box (y0, x0, y1, x1)."""
-        pixels = image if image.ndim == 2 else image.max(axis=2)
+        # what is opaque need not show anything
+        pixels = image if image.ndim == 2 else image[..., :3].max(axis=2)
         if window is None:
             numbers = pixels[np.isfinite(pixels)]
             # as floats, since the span of a type does not fit into it

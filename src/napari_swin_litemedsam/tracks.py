@@ -56,9 +56,11 @@ class Track:
         Raises
         ------
         ValueError
-            If `start` is outside the box.
+            If `start` is outside the box, or its sides are no finite numbers.
         """
-        z0, y0, x0, z1, y1, x1 = np.asarray(box, float)
+        z0, y0, x0, z1, y1, x1 = sides = np.asarray(box, float)
+        if not np.isfinite(sides).all():
+            raise ValueError(f"its sides are not all finite numbers: {sides.tolist()}")
         first, last = (round(z) for z in sorted((z0, z1)))
         if start is None:
             start = first + (last - first + 1) // 2
@@ -107,6 +109,9 @@ def tracks_of_boxes(
 ) -> list[Track]:
     """Tracks of 3D boxes, ``(N, 6)``; see `Track.of_box`."""
     boxes = np.asarray(boxes, float).reshape(-1, 6)
+    for name, given in (("first slices", starts), ("seeds", seeds)):
+        if given is not None and len(given) != len(boxes):
+            raise ValueError(f"{len(boxes)} boxes have {len(given)} {name}")
     tracks = []
     for number, box in enumerate(boxes):
         try:

@@ -1,9 +1,12 @@
+import sys
+
 import numpy as np
 import pytest
 
 from napari_swin_litemedsam.backends import choice, make_backend
 from napari_swin_litemedsam.backends.model import Model
 from napari_swin_litemedsam.backends.probe import time_halves
+from napari_swin_litemedsam.backends.processor import threads
 
 
 class Fake:
@@ -80,6 +83,13 @@ def test_eight_bits_without_ranges_are_refused(model):
         make_backend(model, "openvino-int8")
 
 
+def test_a_broken_installation_is_told(model, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setitem(sys.modules, "napari_swin_litemedsam.backends.openvino", None)
+    with pytest.raises(ValueError, match="OpenVINO is installed, but cannot be loaded"):
+        make_backend(model, "openvino")
+
+
 def test_no_backend_at_all_is_an_error(machine, model):
     machine["broken"].update(("openvino", "torch"))
     with pytest.warns(UserWarning, match="does not work"), pytest.raises(RuntimeError, match="cannot be run"):
@@ -92,10 +102,37 @@ def test_a_broken_memory_is_measured_anew(machine, model):
     assert choice.remembered(model)
 
 
+def test_what_was_fastest_and_fails_now_is_chosen_anew(machine, model):
+    assert make_backend(model).name == "openvino"
+    machine["broken"].add("openvino")
+    with (
+        pytest.warns(UserWarning, match="what was fastest here does not work any more"),
+        pytest.warns(UserWarning, match="openvino does not work here"),
+    ):
+        assert make_backend(model).name == "torch"
+    assert choice.remembered(model).keys() == {"torch"}
+
+
+def test_openvino_does_without_torch(machine, model, monkeypatch):
+    def broken(network, half):
+        raise OSError("a library of torch cannot be loaded")
+
+    monkeypatch.setattr("napari_swin_litemedsam.backends.torch_backend.TorchBackend", broken)
+    machine["broken"].add("torch")
+    with pytest.warns(UserWarning, match="torch does not work here"):
+        assert make_backend(model).name == "openvino"
+
+
 def test_other_threads_are_another_machine(machine, model, monkeypatch):
     make_backend(model)
     monkeypatch.setenv("OMP_NUM_THREADS", "77")
     assert not choice.remembered(model)
+
+
+def test_a_number_of_threads_that_is_none_is_ignored(monkeypatch):
+    for asked, most in (("3", 3), ("3,2", 3), ("0", 1), ("many", 1000), ("", 1000)):
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        assert 1 <= threads() <= most
 
 
 def test_times_are_positive():

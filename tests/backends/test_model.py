@@ -50,8 +50,9 @@ def test_ranges_of_other_weights_are_ignored(tmp_path, reference_model):
     assert Model(path).ranges == {"layer": 2.5}
     save_checkpoint(reference_model, path, half=True)
     assert Model(path).ranges == {}
-    beside.write_text("{")
-    assert Model(path).ranges == {}
+    for damaged in ("{", "{}", "[]", "null"):
+        beside.write_text(damaged)
+        assert Model(path).ranges == {}
 
 
 def test_the_bundled_weights_have_ranges():

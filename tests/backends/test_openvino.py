@@ -150,6 +150,21 @@ def test_only_the_same_whole_file_is_taken_from_disk(tmp_path, monkeypatch, doub
     assert doubled(None) == (answer, True)
 
 
+def test_a_damaged_file_is_compiled_anew(tmp_path, monkeypatch, doubled):
+    monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
+    doubled("a")
+    (path,) = tmp_path.glob("a-*.blob")
+    whole = path.read_bytes()
+    # OpenVINO itself would take these weights for weights
+    other = whole.replace(np.float32(2).tobytes(), np.float32(3).tobytes())
+    for damaged in (other, b"", whole[:-1], whole[:-100] + bytes(100), bytes(len(whole))):
+        assert damaged != whole
+        path.write_bytes(damaged)
+        assert doubled("a") == ([2, 4, 6], True)
+        assert path.read_bytes() != damaged
+        assert doubled("a") == ([2, 4, 6], False)
+
+
 def test_works_without_a_cache_folder(tmp_path, monkeypatch, doubled):
     (tmp_path / "file").touch()
     monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path / "file" / "folder"))

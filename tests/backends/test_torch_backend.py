@@ -49,6 +49,49 @@ def test_a_device_whose_half_precision_is_wrong_falls_back_with_a_warning(refere
     monkeypatch.setattr(module, "probe", lambda b: np.full((1, 2, 2), np.nan if b is backend else 1.0))
     assert not backend._half_is_right(reference_model)
 
+    def fail(other):
+        if other is backend:
+            raise RuntimeError("not implemented for 'Half'")
+        return np.ones((1, 2, 2))
+
+    monkeypatch.setattr(module, "probe", fail)
+    assert not backend._half_is_right(reference_model)
+
+
+class Small(torch.nn.Module):
+    """Decodes as many prompts at once as its memory takes; each logit is the box's first side."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most, self.asked = torch.nn.Parameter(torch.tensor(float(most))), []
+
+    def encode_image(self, image):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    def decode(self, features, points, labels, boxes, scribbles):
+        self.asked.append(len(boxes))
+        if len(boxes) > self.most:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return boxes[:, :1, None].expand(-1, 256, 256), boxes[:, 1]
+
+
+@pytest.mark.parametrize("with_scribble", [False, True])
+def test_too_little_memory_for_all_prompts_is_enough_for_some(with_scribble):
+    backend = TorchBackend(Small(2), half=False)
+    points, labels, _, scribbles = prompts(7)
+    boxes = np.arange(28, dtype=np.float32).reshape(7, 4)
+    logits, iou = backend.decode((), points, labels, boxes, scribbles if with_scribble else None)
+    np.testing.assert_array_equal(logits[:, 0, 0], boxes[:, 0])
+    np.testing.assert_array_equal(iou, boxes[:, 1])
+    assert logits.shape == (7, 256, 256)
+
+
+def test_too_little_memory_for_one_is_told():
+    backend = TorchBackend(Small(0), half=False)
+    for run in (lambda: backend.encode(picture()), lambda: backend.decode((), *prompts(3))):
+        with pytest.raises(MemoryError, match="too little memory"):
+            run()
+
 
 def test_unknown_backends_are_refused(reference_model):
     with pytest.raises(ValueError, match="one of auto, openvino"):

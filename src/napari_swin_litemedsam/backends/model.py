@@ -145,9 +145,9 @@ class Model:
         """What `scripts/calibrate.py` has written beside these very weights, or nothing."""
         try:
             content = json.loads(self.path.with_suffix(RANGES).read_text())
-        except (OSError, ValueError):
+            return content["ranges"] if content["weights"] == self.digest else {}
+        except (OSError, ValueError, KeyError, TypeError):
             return {}
-        return content["ranges"] if content["weights"] == self.digest else {}
 
     @cached_property
     def digest(self) -> str:

@@ -44,7 +44,7 @@ class TorchBackend:
         self.is_half = half is not False
         if half is None and not self._half_is_right(network):
             warnings.warn(
-                f"{self._device.type} in half precision disagrees with float32; float32 is used, which is slower",
+                f"{self._device.type} in half precision fails, or disagrees with float32, which is used and is slower",
                 stacklevel=2,
             )
             self.is_half = False
@@ -57,9 +57,14 @@ class TorchBackend:
 
     def encode(self, pixels: NDArray[np.float32]) -> Any:
         """See `Backend`."""
-        with torch.inference_mode(), self._precision():
-            features = self._network.encode_image(torch.from_numpy(pixels)[None].to(self._device))
-        return type(features)(*(x.half() for x in features))
+        try:
+            with torch.inference_mode(), self._precision():
+                features = self._network.encode_image(torch.from_numpy(pixels)[None].to(self._device))
+            return type(features)(*(x.half() for x in features))
+        except RuntimeError as error:
+            if not _lacks_memory(error):
+                raise
+        raise self._no_memory()
 
     def decode(
         self,
@@ -69,7 +74,33 @@ class TorchBackend:
         boxes: NDArray[np.float32],
         scribbles: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """See `Backend`."""
+        """See `Backend`; in smaller parts if memory does not suffice for all prompts together."""
+        given: tuple[Any, ...] = points, labels, boxes, scribbles
+        try:
+            return self._decode(features, *given)
+        except RuntimeError as error:
+            if not _lacks_memory(error):
+                raise
+        # not before the error is gone, which holds on to what was calculated
+        middle = len(boxes) // 2
+        if not middle:
+            raise self._no_memory()
+
+        def cut(rows: slice) -> list[Any]:
+            return [None if x is None else x[rows] for x in given]
+
+        halves = [self.decode(features, *cut(rows)) for rows in (slice(middle), slice(middle, None))]
+        logits, iou = (np.concatenate(x) for x in zip(*halves, strict=True))
+        return logits, iou
+
+    def _decode(
+        self,
+        features: Any,
+        points: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        boxes: NDArray[np.float32],
+        scribbles: NDArray[np.float32] | None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         some = points.shape[1] > 0
         with torch.inference_mode(), self._precision():
             logits, iou = self._network.decode(
@@ -87,9 +118,21 @@ class TorchBackend:
     def _tensor(self, array: NDArray) -> Tensor:
         return torch.from_numpy(array).to(self._device)
 
+    def _no_memory(self) -> MemoryError:
+        return MemoryError(f"{self._device} has too little memory left; free some, or let the processor calculate")
+
     def _half_is_right(self, network: SwinLiteMedSAM | LiteMedSAM) -> bool:
         exact = TorchBackend(copy.deepcopy(network).cpu(), half=False)
-        return difference(probe(self), probe(exact)) < TOLERANCE
+        try:
+            logits = probe(self)
+        except (RuntimeError, MemoryError):  # what the device lacks in half precision it may have in float32
+            return False
+        return difference(logits, probe(exact)) < TOLERANCE
+
+
+def _lacks_memory(error: RuntimeError) -> bool:
+    """Whether torch tells that memory was refused: by CUDA and MPS, and by the processor's system."""
+    return any(told in str(error) for told in ("out of memory", "allocate memory", "not enough memory"))
 
 
 def has_fast_bf16() -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -133,12 +134,23 @@ def compile_half(core: ov.Core, build: Callable[[], ov.Model], precision: str, n
         return core.compile_model(build(), "CPU", settings)
     made_by = [_code(), ov.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), *sorted(settings.items())]
     file = f"{name}-{hashlib.sha256(repr(made_by).encode()).hexdigest()[:16]}.blob"
-    kept = read_cached(file)
+    kept = _opened(read_cached(file) or b"")
     if kept is not None:
         try:
             return core.import_model(io.BytesIO(kept), "CPU", settings)
         except RuntimeError as error:
             _log.info("compiling anew what is kept on disk: %s", error)
     compiled = core.compile_model(build(), "CPU", settings)
-    write_cached(file, compiled.export_model().getvalue())
+    write_cached(file, _sealed(compiled.export_model().getvalue()))
     return compiled
+
+
+def _sealed(content: bytes) -> bytes:
+    """Bytes with their checksum: OpenVINO takes damaged weights as they are, and masks come out a little different."""
+    return content + zlib.crc32(content).to_bytes(4, "big")
+
+
+def _opened(sealed: bytes) -> memoryview | None:
+    """What was sealed, if it is whole."""
+    content = memoryview(sealed)[:-4]
+    return content if sealed[-4:] == zlib.crc32(content).to_bytes(4, "big") else None
