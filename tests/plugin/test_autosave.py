@@ -78,6 +78,15 @@ def test_old_many_and_large_files_go(monkeypatch):
     assert len(list(folder.glob("a-*"))) == 1
 
 
+def test_files_that_another_window_takes_away_meanwhile_are_no_trouble():
+    autosave.folder().mkdir(parents=True)
+    # listed, and not there when it is looked at
+    for name in ("key-1", ".7.part.key-1"):
+        (autosave.folder() / f"{name}{storage.SUFFIX}").symlink_to(autosave.folder() / "gone")
+    autosave.tidy()
+    assert latest("key") is None
+
+
 def test_files_that_a_window_works_on_stay_and_leftover_locks_go(monkeypatch):
     monkeypatch.setattr(autosave, "MOST_FILES", 0)
     names = "newest", "claimed", "free"

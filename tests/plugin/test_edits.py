@@ -92,6 +92,19 @@ class TestPoints:
         assert len(desk.session.objects[1].points) == 4
         assert "slice, 1" in desk.warnings[0]
 
+    def test_that_do_not_count_go_and_are_told_of_once(self, desk):
+        desk.layers.points.add([[3, 5, 5]])
+        assert len(desk.layers.points.data) == 4
+        desk.edits.read_points()
+        assert len(desk.warnings) == 1
+
+    def test_of_a_committed_object_are_told(self, desk):
+        desk.session.commit([1])
+        desk.layers.points.feature_defaults = {"object": 1, "kind": "positive"}
+        desk.layers.points.add([[1, 5, 5]])
+        assert "Object 1 is committed" in desk.warnings[0]
+        assert not len(desk.layers.points.data)
+
     def test_of_no_object_do_not_count(self, desk):
         desk.layers.points.feature_defaults = {"object": 9, "kind": "positive"}
         desk.layers.points.add([[1, 5, 5]])
@@ -133,6 +146,20 @@ class TestScribble:
         desk.layers.scribble.undo()
         np.testing.assert_array_equal(desk.session.objects[1].scribble.full(), before)
         assert desk.edited
+
+    def test_undo_counts_on_slices_out_of_view(self, desk):
+        before = desk.session.objects[1].scribble.full()
+        self.paint(desk)
+        for z in (2, 3):
+            desk.viewer.dims.set_point(0, z)
+        desk.layers.scribble.undo()
+        np.testing.assert_array_equal(desk.session.objects[1].scribble.full(), before)
+
+    def test_of_a_committed_object_is_told(self, desk):
+        desk.session.commit([1])
+        desk.layers.scribble.selected_label = 1
+        self.paint(desk)
+        assert "Object 1 is committed" in desk.warnings[0]
 
     def test_on_another_slice_is_told(self, desk):
         desk.viewer.dims.set_point(0, 2)

@@ -33,6 +33,34 @@ def test_prompts_need_a_box_first(widget, warnings_shown, tool):
     assert "Draw a box first" in str(warnings_shown[-1].message)
 
 
+@pytest.mark.parametrize("action", ["positive", "paint", "regenerate", "reset_prompts", "forget_edits", "anchor"])
+def test_a_committed_object_is_not_edited(objects, warnings_shown, action):
+    objects.intents.choose(1)
+    objects.intents.do(action)
+    assert "Object 1 is committed" in str(warnings_shown[-1].message)
+    assert objects._work.session.objects[1].committed
+
+
+def test_a_tool_shows_its_layer_in_two_dimensions(viewer, objects):
+    layers = objects._work.layers
+    layers.boxes.visible = layers.points.visible = False
+    viewer.dims.ndisplay = 3
+    for tool, layer, mode in (("box", layers.boxes, "add_rectangle"), ("positive", layers.points, "add")):
+        objects.intents.use_tool(tool)
+        assert viewer.dims.ndisplay == 2
+        assert layer.visible
+        assert layer.mode == mode
+
+
+def test_a_commit_leaves_the_view_in_three_dimensions(viewer, objects):
+    objects.panel.table.selectRow(1)
+    viewer.dims.ndisplay = 3
+    objects.intents.commit()
+    assert objects._work.session.objects[2].committed
+    assert viewer.dims.ndisplay == 3
+    assert objects.panel.status.text() == "In the result now: 2."
+
+
 def test_nothing_to_commit_is_told(widget, warnings_shown):
     widget.intents.commit()
     assert "Nothing was committed" in str(warnings_shown[-1].message)

@@ -8,12 +8,12 @@ from napari.settings import get_plugin_settings, get_settings
 from napari.utils.key_bindings import coerce_keybinding
 from npe2 import PluginManifest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QLineEdit
 
 from napari_swin_litemedsam.plugin.actions import ACTIONS
 from napari_swin_litemedsam.plugin.help import HelpPopover
 
-BOX = (10, 20, 30, 50)
+from .conftest import BOX, axial
 
 
 @pytest.fixture
@@ -64,6 +64,44 @@ def test_with_shift(widget, press, settle, predictor):
     press(Qt.Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
     settle(widget)
     assert predictor.calls[-1]["seed"] == 1
+
+
+def test_work_in_the_panel_too(widget, viewer, qtbot):
+    table, name = widget.panel.table, widget.panel.table.item(0, 1)
+    widget.show()
+    widget.activateWindow()
+    table.setFocus()
+    qtbot.waitUntil(table.hasFocus)
+    qtbot.keyClick(table, Qt.Key.Key_J)
+    assert viewer.layers.selection.active == widget._work.layers.points
+    # a name that is typed keeps its letters
+    table.editItem(name)
+    editor = table.findChild(QLineEdit)
+    qtbot.waitUntil(editor.hasFocus)
+    qtbot.keyClick(editor, Qt.Key.Key_N)
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: widget._work.session.objects[1].name == "n")
+    assert viewer.layers.selection.active == widget._work.layers.points
+
+
+@pytest.mark.window
+def test_a_box_is_copied_to_another_slice(viewer, volume, open_widget, draw, settle, press):
+    widget = open_widget()
+    draw(widget, BOX, axial(2))
+    settle(widget)
+    boxes = widget._work.layers.boxes
+    viewer.layers.selection.active = boxes
+    boxes.mode = "select"
+    boxes.selected_data = {0}
+    press(Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    viewer.dims.set_current_step(0, 4)
+    press(Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    settle(widget)
+    objects = widget._work.session.objects
+    assert {id: item.plane for id, item in objects.items()} == {1: axial(2), 2: axial(4)}
+    assert objects[2].box == BOX
+    assert boxes.features["object"].tolist() == [1, 2]
+    assert (widget._work.layers.masks.data[4, 10:31, 20:51] == 2).all()
 
 
 @pytest.mark.window

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,6 +68,22 @@ def test_exchanges_one_for_another_that_loads():
     with pytest.raises(OSError, match="no weights"):
         lazy.exchange(fail)
     assert lazy() == "second"
+
+
+def test_facts_are_told_while_the_model_runs():
+    times = {}
+
+    class Growing(float):
+        def __round__(self, digits=None):
+            # as the worker does at any moment
+            times["decode"] = 5.0
+            return 20
+
+    times["encode"] = Growing()
+    lazy = LazyPredictor(lambda: SimpleNamespace(backend=SimpleNamespace(description="torch"), milliseconds=times))
+    lazy()
+    assert lazy.facts == "torch, encode 20 ms"
+    assert lazy.facts == "torch, encode 20 ms, decode 5 ms"
 
 
 def test_finds_finished_trainings(tmp_path):

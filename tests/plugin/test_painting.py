@@ -148,3 +148,25 @@ def test_masks_from_before_are_taken_over(desk):
     assert item.masks.keys() == {axial(1), axial(2)}
     assert not item.hand
     assert (masks[2, 5:9, 5:9] == 1).all()
+
+
+def test_naparis_undo_counts_on_slices_out_of_view(desk, drag):
+    item = desk.session.objects[1]
+    for z in (1, 2):
+        desk.viewer.dims.set_point(0, z)
+        stroke(desk, drag, "paint", (z, 40, 5), (z, 40, 15))
+    desk.viewer.dims.set_point(0, 3)
+    desk.layers.masks.undo()
+    assert item.hand.keys() == {axial(1)}
+    desk.layers.masks.undo()
+    assert not item.hand
+    desk.layers.masks.redo()
+    assert item.hand.keys() == {axial(1)}
+
+
+def test_paint_of_a_committed_object_is_told(desk, drag):
+    desk.session.commit([1])
+    desk.layers.masks.selected_label = 1
+    stroke(desk, drag, "paint", (1, 40, 5))
+    assert "Object 1 is committed" in desk.warnings[-1]
+    assert not desk.session.objects[1].hand

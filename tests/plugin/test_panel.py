@@ -1,8 +1,12 @@
 import pytest
-from qtpy.QtWidgets import QAbstractButton, QComboBox, QSpinBox
+from napari.qt import get_stylesheet
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QScrollArea, QSpinBox
 
 from napari_swin_litemedsam.plugin.actions import ACTIONS, TOOLS
+from napari_swin_litemedsam.plugin.objects import BoxObject
 from napari_swin_litemedsam.plugin.panel import Panel
+
+from .conftest import BOX, FLAT, axial, filled
 
 
 @pytest.fixture
@@ -45,19 +49,46 @@ def test_cancel_is_there_while_something_runs(panel):
     assert not panel.progress.isVisible()
 
 
+def test_cancel_stays_there_for_a_run_on_another_image(panel):
+    panel.show_range(12)
+    panel.show_running(True, 30)
+    panel.show_range(1)
+    assert panel.buttons["cancel"].isVisible()
+    panel.show_running(False)
+    assert not panel.buttons["cancel"].isVisible()
+
+
 def test_tools_wait_for_a_box(panel):
-    panel.enable(image=True, objects=False)
+    panel.enable(image=True)
     assert [name for name in TOOLS if panel.buttons[name].isEnabled()] == ["box"]
-    panel.enable(image=True, objects=True)
+    panel.enable(image=True, item=BoxObject(1, FLAT, BOX))
     assert all(panel.buttons[name].isEnabled() for name in TOOLS)
 
 
+def test_a_committed_object_is_opened_before_it_is_edited(panel):
+    panel.enable(image=True, item=BoxObject(1, FLAT, BOX, committed=True), committed=True)
+    assert [name for name in TOOLS if panel.buttons[name].isEnabled()] == ["box"]
+    assert "press Edit again first" in panel.buttons["regenerate"].toolTip()
+    assert panel.buttons["reopen"].isEnabled()
+    assert panel.buttons["delete"].isEnabled()
+
+
+def test_there_is_no_worst_slice_without_scores(panel):
+    item = BoxObject(1, axial(2), BOX)
+    panel.enable(image=True, item=item)
+    assert "predicted IoU" in panel.buttons["worst"].toolTip().split("Not now")[1]
+    item.answer(axial(2), filled(BOX))
+    item.ious[axial(2)] = 0.9
+    panel.enable(image=True, item=item)
+    assert panel.buttons["worst"].isEnabled()
+
+
 def test_a_control_that_is_off_says_why(panel):
-    panel.enable(image=True, objects=False)
+    panel.enable(image=True)
     assert "draw a box" in panel.buttons["positive"].toolTip()
-    panel.enable(image=False, objects=False)
+    panel.enable(image=False)
     assert "no image" in panel.buttons["box"].toolTip()
-    panel.enable(image=True, objects=True)
+    panel.enable(image=True, item=BoxObject(1, FLAT, BOX))
     assert panel.buttons["positive"].toolTip() == ACTIONS["positive"].tip
 
 
@@ -70,8 +101,33 @@ def test_sections_fold(panel):
     assert section.text() == "▸ Draw"
 
 
+def test_long_names_do_not_widen_it(qtbot):
+    name = "1.2.840.113619.2.55.3.604688119.969.1268071029.320_arterial_phase"
+    chooser, references = QComboBox(), QComboBox()
+    for box in (chooser, references):
+        box.addItem(name)
+    panel = Panel(chooser, references)
+    qtbot.addWidget(panel)
+    panel.status.setText(f"'{name}' was removed.")
+    panel.model_section.show_facts(f"There is no finished training in {name}.")
+    panel.show()
+    assert panel.minimumSizeHint().width() <= 320
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_is_never_narrower_than_what_is_in_it(panel, theme):
+    before = panel.minimumSizeHint().width()
+    panel.setStyleSheet(get_stylesheet(theme))
+    panel.show_range(12)
+    panel.resize(200, 400)
+    scroll = panel.findChild(QScrollArea)
+    assert scroll.verticalScrollBar().isVisible()
+    assert scroll.widget().minimumSizeHint().width() <= scroll.viewport().width()
+    assert before != panel.minimumSizeHint().width() <= 320
+
+
 def test_tooltips_name_the_keys(panel):
-    panel.enable(image=True, objects=False)
+    panel.enable(image=True)
     panel.show_keys({"box": "N", "positive": "J"})
     assert panel.buttons["box"].toolTip().endswith("Key: N")
     assert "Key: J\nNot now: draw" in panel.buttons["positive"].toolTip()

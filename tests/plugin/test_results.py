@@ -1,8 +1,11 @@
 """Preview and commit."""
 
+import threading
+
 import numpy as np
 import pytest
 
+from napari_swin_litemedsam.plugin import results
 from napari_swin_litemedsam.plugin.carrying import Route
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.session import Session
@@ -178,3 +181,53 @@ class TestLayers:
         assert not layers.result.data.any()
         assert layers.boxes.features["object"].tolist() == [1]
         assert desk.session.next_request(None) is None
+
+
+class TestPaintOnTheResult:
+    @pytest.fixture
+    def desk(self, predictor):
+        desk = Desk(predictor, (4, 30, 40))
+        desk.draw(BOX)
+        desk.run()
+        desk.viewer.dims.set_point(0, 1)
+        desk.session.commit([1])
+        desk.run()
+        desk.layers.result.brush_size = 1
+        return desk
+
+    def test_outlives_another_edit_of_the_object(self, desk):
+        result = desk.layers.result
+        result.paint((1, 25, 30), 1)
+        result.paint((1, 10, 10), 0)
+        painted = result.data.copy()
+        desk.session.reopen([1])
+        assert desk.layers.masks.data[1, 25, 30] == 1
+        assert desk.layers.masks.data[1, 10, 10] == 0
+        desk.session.commit([1])
+        np.testing.assert_array_equal(result.data, painted)
+        desk.session.undo()
+        desk.session.undo()
+        assert desk.session.objects[1].committed
+        assert not desk.session.objects[1].hand
+
+    def test_keeps_its_label_for_itself(self, desk):
+        result = desk.layers.result
+        result.selected_label = 2
+        result.paint((3, 25, 30), 2)
+        desk.draw(OTHER)
+        desk.run()
+        assert list(desk.session.objects) == [1, 3]
+
+
+def test_opening_a_mere_result_has_a_name_to_be_undone_by(session):
+    session.replace_all([], np.ones((4, 30, 40), np.uint16), None)
+    assert session.history.undo_name == "open session"
+
+
+def test_labels_are_looked_through_in_a_thread(session, monkeypatch):
+    threads = []
+    monkeypatch.setattr(results, "_ids_in", lambda labels: threads.append(threading.current_thread()) or {7})
+    session.adopt_result(np.zeros((4, 30, 40), np.uint16))
+    assert draw(session).id == 8
+    assert threads
+    assert threading.main_thread() not in threads

@@ -89,6 +89,14 @@ def test_commit_and_remove(session):
     assert set(np.unique(session.result)) == {0, second}
 
 
+def test_what_was_painted_is_committed(session, widget):
+    session.add_box(BOX)
+    session.wait()
+    widget._work.layers.masks.paint((2, 44, 5), 1)
+    session.commit()
+    assert session.result[2, 44, 5] == 1
+
+
 def test_saved_and_opened(session, tmp_path):
     session.add_box(BOX)
     session.wait()

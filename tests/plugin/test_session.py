@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_swin_litemedsam.plugin.carrying import Route
+from napari_swin_litemedsam.plugin.editing import label_masks
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.objects import State
 from napari_swin_litemedsam.plugin.session import Session
@@ -206,6 +207,14 @@ class TestPropagation:
         session.add_box(axial(0), BOX)
         assert Route(axial(1), 1, 3).objects(session.objects.values()) == []
 
+    def test_a_box_beside_the_image_keeps_no_other_object_waiting(self, session):
+        session.add_box(axial(2), BOX)
+        beside = session.add_box(axial(2), (60.0, 70.0, 70.0, 80.0))
+        session.fail(session.next_request(None), "the first has no answer either")
+        session.fail(session.next_request(None), "covers nothing")
+        assert {step.id for step in carry(session)} == {1}
+        assert not beside.masks
+
     def test_refuses_slices_of_a_changed_object(self, session):
         session.add_box(axial(2), BOX)
         run(session)
@@ -313,7 +322,7 @@ class TestLabelsFromElsewhere:
         return labels
 
     def test_start_with_their_mask_and_prompts_on_it(self, session, labels, predictor):
-        item = session.add_label(labels, 7, axial(2))
+        item = session.add_masks(label_masks(labels, session.shape, 7, axial(2)), axial(2))
         assert item.box == BOX
         assert item.masks.keys() == {axial(1), axial(2), axial(3)}
         np.testing.assert_array_equal(item.masks[axial(2)].full(), labels[2] == 7)
@@ -331,7 +340,7 @@ class TestLabelsFromElsewhere:
 
     def test_that_do_not_fit_are_refused(self, session, labels):
         with pytest.raises(ValueError, match="the image is"):
-            session.add_label(labels[0], 7, axial(2))
+            label_masks(labels[0], session.shape, 7, axial(2))
         with pytest.raises(ValueError, match="label 7"):
-            session.add_label(labels, 7, axial(0))
+            label_masks(labels, session.shape, 7, axial(0))
         assert not session.objects

@@ -1,5 +1,6 @@
 """Sessions as the user meets them: saved and opened by hand, saved by themselves, restored after a crash."""
 
+import threading
 import time
 
 import numpy as np
@@ -103,6 +104,53 @@ class TestByHand:
         drawn.panel.buttons["undo"].click()
         assert drawn._work.session.objects[1].state == "done"
 
+    def test_undo_of_opening_brings_window_and_result_back(self, viewer, drawn, dialogs, qtbot, settle, predictor):
+        drawn.image.contrast_limits = (0.2, 0.7)
+        settle(drawn)
+        drawn.session.commit([1])
+        settle(drawn)
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(dialogs.exists)
+        before = drawn._work.layers.result.data
+        drawn.image.contrast_limits = (0.1, 0.9)
+        settle(drawn)
+        runs = len(predictor.calls)
+        drawn.panel.buttons["open_session"].click()
+        qtbot.waitUntil(lambda: "is open, with 1 object" in drawn.panel.status.text())
+        settle(drawn)
+        opened = drawn._work.layers.result.data
+        assert opened is not before
+        assert (opened == 1).sum() == 21 * 31
+        drawn.panel.buttons["undo"].click()
+        settle(drawn)
+        assert drawn.image.contrast_limits == [0.1, 0.9]
+        assert drawn._work.layers.result.data is before
+        drawn.panel.buttons["redo"].click()
+        settle(drawn)
+        assert drawn.image.contrast_limits == [0.2, 0.7]
+        drawn.image.contrast_limits = (0.3, 0.4)
+        drawn.panel.buttons["undo"].click()
+        assert drawn.image.contrast_limits == [0.3, 0.4]
+        assert len(predictor.calls) == runs
+
+    def test_what_is_committed_while_it_is_written_is_in_it(self, drawn, dialogs, qtbot, monkeypatch):
+        begun, go_on, before = threading.Event(), threading.Event(), storage.write
+
+        def slow(path, saved):
+            begun.set()
+            assert go_on.wait(10)
+            before(path, saved)
+
+        monkeypatch.setattr("napari_swin_litemedsam.plugin.sessions.write", slow)
+        drawn.panel.buttons["save_session"].click()
+        qtbot.waitUntil(begun.is_set)
+        drawn.session.commit([1])
+        go_on.set()
+        qtbot.waitUntil(lambda: "is saved in 'mine" in drawn.panel.status.text())
+        saved = storage.read(dialogs)
+        assert saved.objects[0]["committed"]
+        assert (saved.result == 1).sum() == 21 * 31
+
     def test_a_file_that_the_dialog_did_not_ask_about_is_asked_about(self, drawn, dialogs, qtbot, monkeypatch):
         dialogs.write_text("theirs")
         typed = str(dialogs).removesuffix(storage.SUFFIX)
@@ -183,8 +231,6 @@ class TestByItself:
         assert saved.origin.weights.startswith("swin_litemedsam.safetensors sha256:")
 
     def test_the_gui_thread_takes_down_and_does_not_write(self, drawn, kept, monkeypatch):
-        import threading
-
         kept(drawn)
         writers = []
         before = storage.write
@@ -226,6 +272,17 @@ class TestByItself:
         drawn.shut_down()
         qtbot.waitUntil(lambda: latest(key_of(viewer.layers["picture"])) is not None)
         assert storage.read(latest(key_of(viewer.layers["picture"])).path).objects[0]["hand"]
+
+    def test_closing_the_window_saves_the_last_stroke(self, drawn, kept, drag, monkeypatch, qtbot):
+        (path,) = kept(drawn)
+        drawn.show()
+        monkeypatch.setattr(autosave, "PAUSE", 10**6)
+        layer = drawn._work.layers.masks
+        layer.mode = "paint"
+        drag(layer, (40, 20), (40, 30))
+        # the panel is told nothing but that it is hidden
+        drawn.window().close()
+        qtbot.waitUntil(lambda: bool(storage.read(path).objects[0]["hand"]))
 
     def test_paint_on_the_result_is_saved(self, drawn, kept, settle, drag, qtbot):
         drawn.panel.buttons["commit"].click()
@@ -304,6 +361,18 @@ class TestAfterACrash:
         assert widget._work.session.objects[1].box == BOX
         widget.panel.buttons["undo"].click()
         assert widget._work.session.objects[1].box == (2, 2, 8, 8)
+
+    def test_what_was_restored_and_undone_is_offered_again(self, left, open_widget, settle, kept):
+        widget = open_widget()
+        widget.panel.session_section.restore.click()
+        settle(widget)
+        kept(widget)
+        assert widget._work.session.objects
+        widget.panel.buttons["undo"].click()
+        assert not widget._work.session.objects
+        assert kept(widget) == [left]
+        widget.shut_down()
+        assert [item["id"] for item in storage.read(left).objects] == [1]
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04"])
     def test_a_damaged_file_is_told_of_and_kept(self, left, open_widget, qtbot, warnings_shown, content):

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 
 from napari_swin_litemedsam.plugin.objects import Change
 from napari_swin_litemedsam.plugin.planes import Plane
-from napari_swin_litemedsam.plugin.showing import choose_kind, show, show_rest
+from napari_swin_litemedsam.plugin.showing import choose_kind, show, show_names, show_rest
 
 from .conftest import SECOND, axial, run_on
 
@@ -118,3 +119,23 @@ def test_new_points_and_strokes_belong_to_the_current_object(make):
     assert layers.scribble.selected_label == 1
     layers.points.add([[1, 5, 5]])
     assert layers.points.features.iloc[-1].tolist() == [1, "negative"]
+
+
+@pytest.mark.parametrize("index", [{"index": [0, 5, 9]}, {}])
+def test_names_leave_other_features_of_labels_alone(make, index):
+    layers = make()
+    layers.session.adopt_result(np.zeros((4, 20, 30), np.uint16))
+    layers.ensure()
+    layers.result.features = {**index, "area": [0.0, 2.5, float("nan")]}
+    told = []
+    layers.result.events.features.connect(lambda event: told.append(1))
+    show_names(layers)
+    assert not told
+    item = run_on(layers)
+    layers.session.rename(item.id, "lesion")
+    show_names(layers)
+    show_names(layers)
+    features = layers.result.features
+    assert features["area"].tolist()[:2] == [0, 2.5]
+    assert features["name"][features["index"] == item.id].tolist() == ["lesion"]
+    assert len(told) == 1

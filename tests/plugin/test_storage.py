@@ -170,3 +170,42 @@ class TestBadFiles:
                 np.lib.format.write_array(member, np.array([{}], object))
         with pytest.raises(SessionFileError):
             read(tmp_path / "a.zip")
+
+
+def test_labels_above_the_ids_of_objects_come_back(session, predictor, tmp_path):
+    labels = np.zeros(SHAPE, np.int32)
+    labels[2, 20, 20] = 70000
+    session.adopt_result(labels)
+    write(tmp_path / "a", snapshot(session, Origin()))
+    other = new(predictor)
+    restore(other, read(tmp_path / "a"))
+    np.testing.assert_array_equal(other.result, labels)
+
+
+def test_opening_one_exchanges_the_result_and_undo_takes_it_back(session, predictor, tmp_path):
+    write(tmp_path / "a", snapshot(session, Origin()))
+    saved, other = read(tmp_path / "a"), new(predictor)
+    mine = np.zeros(SHAPE, np.uint16)
+    mine[0, 0, 0] = 9
+    other.adopt_result(mine)
+    restore(other, saved)
+    assert other.history.undo_name == "open session"
+    assert other.result is saved.result
+    other.result[0, 1, 1] = 8  # by the user
+    other.undo()
+    assert other.result is mine
+    assert mine[0, 0, 0] == 9
+    other.redo()
+    assert other.result is saved.result
+    assert other.free_id() == 10
+
+
+def test_undo_of_opening_leaves_labels_that_the_user_has_put_there_since(session, predictor, tmp_path):
+    write(tmp_path / "a", snapshot(session, Origin()))
+    other = new(predictor)
+    restore(other, read(tmp_path / "a"))
+    theirs = np.ones(SHAPE, np.uint16)
+    other.adopt_result(theirs)
+    other.undo()
+    assert other.result is theirs
+    assert not other.objects

@@ -3,6 +3,7 @@
 import dask.array as da
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from .conftest import BOX, FLAT, axial, draw_box, filled
 
@@ -48,6 +49,37 @@ class TestDrawingABox:
         widget._work.layers.boxes.add_polygons(np.array([[10, 30], [20, 50], [30, 40], [20, 20]]))
         settle(widget)
         assert widget._work.session.objects[1].box == BOX
+
+    @pytest.mark.parametrize("mode", ["add_rectangle", "add_ellipse", "add_line"])
+    def test_a_click_makes_none(self, picture, open_widget, settle, drag, warnings_shown, mode):
+        widget = open_widget()
+        draw_box(widget)
+        settle(widget)
+        boxes = widget._work.layers.boxes
+        boxes.mode = mode
+        drag(boxes, (35, 10), (36, 11))
+        QApplication.processEvents()
+        settle(widget)
+        assert list(widget._work.session.objects) == [1]
+        assert len(boxes.data) == 1
+        assert "a click makes none" in str(warnings_shown[-1].message)
+
+    def test_a_polygon_is_drawn_by_several_clicks(self, picture, open_widget, settle, drag):
+        widget = open_widget()
+        draw_box(widget, (35, 2, 40, 10))
+        settle(widget)
+        boxes = widget._work.layers.boxes
+        boxes.mode = "add_polygon"
+        for corner in ((10, 30), (20, 50), (30, 40), (20, 20)):
+            drag(boxes, corner)
+            # whatever is left for the next turn of the event loop
+            settle(widget)
+            QApplication.processEvents()
+        assert len(widget._work.session.objects) == 1
+        boxes.mode = "select"
+        settle(widget)
+        assert boxes.shape_type == ["rectangle", "polygon"]
+        assert widget._work.session.objects[2].box == BOX
 
     def test_on_colour(self, viewer, open_widget, settle, predictor):
         viewer.add_image(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8), name="rgb")

@@ -115,6 +115,14 @@ class TestTable:
         assert layers.points.shown.all()
         assert layers.boxes.edge_color[:, 3].tolist() == [1, 1]
 
+    def test_the_number_of_a_hidden_object_is_hidden_too(self, widget):
+        layer, cell = widget._work.layers.boxes, widget.panel.table.item(0, 0)
+        cell.setCheckState(Qt.CheckState.Unchecked)
+        opacity = [layer.text.color(layer.features)[row][3] for row in range(2)]
+        assert opacity == [0, 1]
+        cell.setCheckState(Qt.CheckState.Checked)
+        np.testing.assert_array_equal(np.atleast_2d(layer.text.color(layer.features))[:, 3], 1)
+
     def test_a_new_object_is_seen_while_another_is_hidden(self, widget, settle, draw):
         widget.panel.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
         draw(widget, (2, 2, 9, 9), axial(4))

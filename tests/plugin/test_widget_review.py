@@ -72,6 +72,21 @@ class TestComparing:
         qtbot.waitUntil(lambda: not review.scores.isHidden())
         assert "1.000" in review.scores.text()
 
+    def test_takes_in_what_was_painted_on_the_result(self, widget, viewer, settle, qtbot):
+        truth = np.zeros((6, 48, 64), np.uint8)
+        truth[2, 10:31, 20:51] = 5
+        viewer.add_labels(truth, name="truth")
+        widget.panel.buttons["commit"].click()
+        settle(widget)
+        result = widget._work.layers.result
+        result.brush_size = 15
+        result.paint((2, 20, 35), 0)
+        widget.panel.table.selectRow(0)
+        widget.panel.buttons["compare"].click()
+        settle(widget)
+        assert not widget.panel.review_section.scores.isHidden()
+        assert "1.000" not in widget.panel.review_section.scores.text()
+
     def test_says_when_the_shapes_differ(self, widget, viewer, qtbot, warnings_shown):
         viewer.add_labels(np.zeros((6, 8, 8), np.uint8), name="truth")
         widget.panel.buttons["compare"].click()

@@ -1,7 +1,11 @@
 """Live and manual runs, what the model sees, commit, and correcting a mask made elsewhere."""
 
+import threading
+
 import numpy as np
 import pytest
+
+from napari_swin_litemedsam.plugin.patches import Patch
 
 BOX = (10, 20, 30, 50)
 
@@ -88,12 +92,36 @@ def test_a_label_of_another_layer_is_corrected(widget, viewer, settle, warnings_
     truth[35:42, 5:20] = 3
     reference = viewer.add_labels(truth, name="truth")
     widget.panel.buttons["correct"].click()
+    settle(widget)
     assert "has the label 1" in str(warnings_shown[-1].message)
     reference.selected_label = 3
     widget.panel.buttons["correct"].click()
     settle(widget)
     assert widget._work.session.objects[2].box == (35, 5, 41, 19)
     np.testing.assert_array_equal(widget._work.layers.masks.data == 2, truth == 3)
+
+
+@pytest.mark.parametrize("action", ["correct", "compare"])
+def test_a_reference_that_lies_elsewhere_is_told(widget, viewer, settle, warnings_shown, action):
+    viewer.add_labels(np.ones((48, 64), np.uint8), name="truth", translate=(5, 0))
+    widget.panel.buttons[action].click()
+    settle(widget)
+    assert "'truth' does not lie where the image lies" in str(warnings_shown[0].message)
+
+
+def test_labels_to_be_corrected_are_looked_through_in_a_thread(widget, viewer, settle, monkeypatch):
+    threads = []
+
+    def masks(labels, shape, label, plane):
+        threads.append(threading.current_thread())
+        return {plane: Patch.cut(np.asarray(labels) == label)}
+
+    monkeypatch.setattr("napari_swin_litemedsam.plugin.intents.label_masks", masks)
+    viewer.add_labels(np.ones((48, 64), np.uint8), name="truth")
+    widget.panel.buttons["correct"].click()
+    settle(widget)
+    assert 2 in widget._work.session.objects
+    assert threading.main_thread() not in threads
 
 
 def test_hand_edits_are_forgotten_on_request_and_undo_brings_them_back(widget, settle):

@@ -44,7 +44,9 @@ ACTIONS = {
     "correct": Action(
         "Correct label", "Make an object of the reference's selected label, from the slice in view, to correct it."
     ),
-    "delete": Action("Delete", "Remove the chosen objects: their boxes, prompts and masks."),
+    "delete": Action(
+        "Delete", "Remove the chosen objects: their boxes, prompts and masks, and what the result has of them."
+    ),
     "anchor": Action(
         "Box here, too",
         "Give the chosen object one more box, on the slice in view; drag it to fit. Masks of its other boxes stay, and "
@@ -61,6 +63,13 @@ ACTIONS = {
         "Save session…", "Save boxes, prompts, masks and result in one file, to go on with them another time."
     ),
     "open_session": Action("Open session…", "Go on with a session that was saved; it takes the place of this one."),
+    "open_folder": Action(
+        "Open folder…",
+        "Go through the images of a folder, from the first one without labels. Each one's labels are saved in the "
+        "folder 'labels'.",
+    ),
+    "previous_image": Action("Previous", "Commit all objects, save the labels, and open the last image again."),
+    "next_image": Action("Next image", "Commit all objects, save the labels, and open the next image.", "Shift-Q"),
     "compare": Action("Compare", "Compare each object with the label of the reference that covers most of it."),
 }
 TOOLS = ("box", "positive", "negative", "paint", "erase")

@@ -1,5 +1,6 @@
 """Sessions saved behind the user's back: where they lie, how they are found again, and when they are written."""
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -97,10 +98,9 @@ def tidy() -> None:
 
     Those that a window works on count, and stay.
     """
-    files = _by_age(f"*{SUFFIX}")
+    files = _by_age(f"[!.]*{SUFFIX}")
     total = 0
-    for number, path in enumerate(files):
-        facts = path.stat()
+    for number, (path, facts) in enumerate(files.items()):
         total += facts.st_size
         if number and (number >= MOST_FILES or total > MOST_BYTES or _days(facts.st_mtime) > MOST_DAYS):
             file = SessionFile(path)
@@ -110,14 +110,19 @@ def tidy() -> None:
         file = SessionFile(path.with_name(path.name.removesuffix(_LOCK)))
         if not file.path.exists() and file.claim():
             file.release()
-    for path in folder().glob(f".*.part.*{SUFFIX}"):
-        if _days(path.stat().st_mtime) > 1:
+    for path, facts in _by_age(f".*.part.*{SUFFIX}").items():
+        if _days(facts.st_mtime) > 1:
             path.unlink(missing_ok=True)
 
 
-def _by_age(pattern: str) -> list[Path]:
-    """Files, the newest first."""
-    return sorted(folder().glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+def _by_age(pattern: str) -> dict[Path, os.stat_result]:
+    """Files, the newest first, with their facts."""
+    files = {}
+    for path in folder().glob(pattern):
+        # another window may take it away at any moment
+        with suppress(FileNotFoundError):
+            files[path] = path.stat()
+    return dict(sorted(files.items(), key=lambda file: file[1].st_mtime, reverse=True))
 
 
 def _days(moment: float) -> float:
@@ -179,12 +184,13 @@ class Autosave(QObject):
         self._session, self._writer, self._take_down = session, writer, take_down
         self._writing = False
         self._tidied = False
+        self._repainted = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.save)
         writer.done.connect(self._done)
         session.changed.connect(self._changed)
-        session.repainted.connect(self._start)
+        session.repainted.connect(self._painted)
 
     @property
     def pending(self) -> bool:
@@ -200,6 +206,10 @@ class Autosave(QObject):
         if change.ids:
             self._start()
 
+    def _painted(self) -> None:
+        self._repainted = True
+        self._start()
+
     def _start(self) -> None:
         # a pause without changes is not waited for: work that goes on is saved too
         if not self.pending:
@@ -211,7 +221,10 @@ class Autosave(QObject):
             self._timer.start(PAUSE)
             return
         self._timer.stop()
-        self._writing, file = True, self._file
+        if not (self._session.objects or self._repainted) and self._session.history.redo_name is not None:
+            # what was undone may be wanted again: the file keeps it until something else is done
+            return
+        self._writing, self._repainted, file = True, False, self._file
         if not self._session.objects and self._session.result is None:
             self._writer.submit(self, file.remove)
             return
@@ -240,14 +253,18 @@ class Autosave(QObject):
         self._timer.stop()
         self._writer.submit(None, self._file.remove)
 
-    def stop(self) -> None:
-        """Save what is not saved yet, leave the file to others, and watch the session no more."""
-        self._session.changed.disconnect(self._changed)
-        self._session.repainted.disconnect(self._start)
-        self._writer.done.disconnect(self._done)
+    def save_pending(self) -> None:
+        """Save what is not saved yet, after what is being written."""
         if self.pending:
             self._writing = False
             self.save()
+
+    def stop(self) -> None:
+        """Save what is not saved yet, leave the file to others, and watch the session no more."""
+        self._session.changed.disconnect(self._changed)
+        self._session.repainted.disconnect(self._painted)
+        self._writer.done.disconnect(self._done)
+        self.save_pending()
         if self._writing:
             self._writer.submit(None, self._file.release)
         else:

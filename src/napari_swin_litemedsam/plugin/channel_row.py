@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QSpinBox, QVBoxLayout, QWidget
 
-from .controls import allow, explain, row
+from .controls import allow, explain, keep_narrow, row
 
 _SETTLED = "there are boxes already, and they know which axis is which."
 
@@ -19,9 +19,7 @@ class ChannelRow(QWidget):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.axes, self.channel = QComboBox(), QSpinBox()
-        # a long name must not widen the panel
-        self.axes.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.axes.setMinimumContentsLength(4)
+        keep_narrow(self.axes)
         explain(self.axes, "The axis of the image that holds channels; boxes are not carried along it.")
         explain(self.channel, "The channel that is shown and segmented; its slider does the same.")
         self.axes.activated.connect(lambda _: self.axis_chosen.emit(self.axes.currentData()))

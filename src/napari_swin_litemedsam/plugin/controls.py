@@ -1,12 +1,22 @@
 """Small pieces that the panel's sections are made of."""
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 _TIP, _WHY_NOT = "tip", "why not"
-_TITLE = "text-align: left; border: none; background: transparent; font-weight: bold; padding: 4px 0"
+_TITLE = "text-align: left; border: none; background: transparent; font-weight: bold; padding: 4px 0;"
 _UNLIMITED = 16777215  # Qt's own limit for the side of a widget
 
 
@@ -27,9 +37,7 @@ class Section(QCollapsible):
         self._title = title
         self.setDuration(0)
         toggle = self.toggleButton()
-        toggle.setStyleSheet(
-            "text-align: left; border: none; background: transparent; font-weight: bold; padding: 4px 0;"
-        )
+        toggle.setStyleSheet(_TITLE)
         explain(toggle, "Fold this part of the panel away, or unfold it.")
         self.toggled.connect(self._show_expanded)
         if isinstance(content, QLayout):
@@ -59,6 +67,26 @@ class Section(QCollapsible):
         return False
 
 
+class ScrollColumn(QScrollArea):
+    """What scrolls up and down, and is never narrower than what is in it, also in another theme."""
+
+    def __init__(self, content: QWidget, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+
+    def minimumSizeHint(self) -> QSize:
+        """Wide enough for what is in it, the bar and the frame."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        assert content is not None
+        assert bar is not None
+        # napari's themes give it a frame
+        width = content.minimumSizeHint().width() + bar.sizeHint().width() + 2 * self.frameWidth()
+        return QSize(width, super().minimumSizeHint().height())
+
+
 def button(text: str, tip: str) -> QPushButton:
     """A push button that explains itself."""
     made = QPushButton(text)
@@ -66,6 +94,20 @@ def button(text: str, tip: str) -> QPushButton:
     # keys go to the canvas, and space would press the button again
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return made
+
+
+def text_of_lines() -> QLabel:
+    """A text of several lines, which a long name in it does not make wide."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setMinimumWidth(1)
+    return label
+
+
+def keep_narrow(box: QComboBox) -> None:
+    """Let long names among the choices not make the panel wide."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(4)
 
 
 def explain(control: QWidget, tip: str) -> None:

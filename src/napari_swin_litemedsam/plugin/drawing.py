@@ -60,7 +60,10 @@ def _clear(labels: NDArray, objects: Collection[BoxObject], gone: Iterable[int])
 
 
 def _meeting(parts: Mapping[Plane, T], plane: Plane) -> list[tuple[Plane, T]]:
-    return [(own, part) for own, part in parts.items() if own == plane or own.spans != plane.spans]
+    # an object may have a thousand of them, and all of its planes may be drawn at once
+    spans = plane.spans
+    across = [(own, part) for own, part in parts.items() if own.spans != spans]
+    return [(plane, parts[plane]), *across] if plane in parts else across
 
 
 def read_masks(

@@ -1,6 +1,7 @@
 """What the user does to the objects of one image: boxes, points, scribbles, paint. Nothing here runs the model."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,9 +11,9 @@ from ..prompts import mask_prompts
 from . import drawing
 from .carrying import carry_again
 from .objects import BoxObject, Change, State
-from .patches import HandEdit, Mask, Patch
+from .patches import Mask, Patch
 from .planes import Box, Plane
-from .results import Results
+from .results import MOST_IDS, Results
 
 
 class Editing(Results):
@@ -42,8 +43,8 @@ class Editing(Results):
 
     def add_box(self, plane: Plane, box: Box, id: int = 0) -> BoxObject:
         """Make an object of a new box; it becomes the current one, with its old id if that is free."""
-        if id <= 0 or id in self.objects:
-            id = max(self.highest_id, *self.objects, 0) + 1
+        if not 0 < id <= MOST_IDS or id in self.objects:
+            id = self.free_id()
         with self.step("new box", id):
             self.objects[id] = BoxObject(id, plane, box)
             self.current = id
@@ -172,37 +173,25 @@ class Editing(Results):
                 item.wait()
             self.changed.emit(Change(frozenset(self.open_objects), frozenset(), bool(self.open_objects)))
 
-    def add_label(self, labels: NDArray, label: int, plane: Plane) -> BoxObject:
-        """Make an object of a mask made elsewhere, to correct it: it starts with that mask, and nothing is run.
+    def add_masks(self, masks: dict[Plane, Patch], plane: Plane) -> BoxObject:
+        """Make an object of masks made elsewhere, to correct them: it starts with them, and nothing is run.
 
         Parameters
         ----------
-        labels : array of int
-            Of the image's shape.
-        label : int
-            Which of them.
+        masks : dict
+            One of the plane, and any of parallel ones.
         plane : Plane
-            Box, points and scribble are drawn from the mask here; masks of its neighbours are taken too.
-
-        Raises
-        ------
-        ValueError
-            If the shape is not the image's, or nothing on the plane has the label.
+            Box, points and scribble are drawn from the mask here.
         """
-        if labels.shape != self.shape:
-            raise ValueError(f"the labels are {labels.shape}, but the image is {self.shape}")
-        mask = labels[plane.index] == label
-        if label == 0 or not mask.any():
-            raise ValueError(f"nothing on this slice has the label {label}")
-        (y0, x0, y1, x1), points, scribble = mask_prompts(mask)
+        (y0, x0, y1, x1), points, scribble = mask_prompts(masks[plane].full())
         with self.together():
             item = self.add_box(plane, (float(y0), float(x0), float(y1), float(x1)))
             with self.step("new box", item.id):
                 item.points, item.point_labels, item.points_edited = points, np.ones(len(points), int), True
                 item.scribble, item.scribble_edited = Patch.cut(scribble), True
-                (where,) = find_objects((labels == label).view(np.uint8))
-                for other in plane.parallels(where):
-                    item.answer(other, labels[other.index] == label)
+                for other, mask in masks.items():
+                    item.answers[other] = mask
+                    item.compose(other)
                 item.state = State.DONE
         return item
 
@@ -268,11 +257,35 @@ class Editing(Results):
             for plane in list(item.hand):
                 self._correct(item, plane, None)
 
-    def _correct(self, item: BoxObject, plane: Plane, edit: HandEdit | None) -> None:
-        """Set the user's pixels on a plane; from there to the next box or correction, carrying is to be done again."""
-        carry_again(item, plane)
-        item.recall("hand", plane, edit)
-
 
 def _any_inside(positions: NDArray, box: Box) -> bool:
     return bool(((positions >= box[:2]) & (positions <= box[2:])).all(axis=1).any())
+
+
+def label_masks(labels: Any, shape: tuple[int, ...], label: int, plane: Plane) -> dict[Plane, Patch]:
+    """Where labels of the whole image have a label: on a plane and on those parallel to it. Slow work in volumes.
+
+    Parameters
+    ----------
+    labels : array-like of int
+        Read plane by plane.
+    shape : tuple of int
+        Of the image without its colour axis.
+    label : int
+        Which of the labels.
+    plane : Plane
+        Where it has to be.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not the image's, or nothing on the plane has the label.
+    """
+    theirs = tuple(labels.shape)
+    if theirs != shape:
+        raise ValueError(f"the labels are {theirs}, but the image is {shape}")
+    everywhere = plane.parallels([slice(0, side) for side in shape])
+    masks = {other: Patch.cut(np.asarray(labels[other.index]) == label) for other in everywhere} if label else {}
+    if not masks.get(plane):
+        raise ValueError(f"nothing on this slice has the label {label}")
+    return {other: mask for other, mask in masks.items() if mask}

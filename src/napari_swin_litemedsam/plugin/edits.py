@@ -4,17 +4,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
 from .images import GEOMETRY, pixels_of, plane_in_view, shown_axes
 from .layers import SessionLayers
-from .objects import Change
-from .painting import Painting
+from .objects import BoxObject, Change
+from .painting import Painting, told_of_committed
 from .planes import Box, Plane
 from .showing import set_owners, show, show_boxes, show_rest
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
+_DRAGGED = {"add_rectangle", "add_ellipse", "add_line"}  # modes, by one drag of the mouse
+_LEAST_DRAG = 3  # pixels of the screen, which a hand that only clicks may move
 
 
 class Edits:
@@ -36,14 +39,31 @@ class Edits:
         self._on_edit, self._warn = on_edit, warn
         self._connected: dict[Any, list[tuple[Any, Callable]]] = {}  # by whose events they are
         self._strokes: set[Plane] = set()
+        self._clicked = False  # whether the mouse was pressed on the layer of boxes without a drag, just now
         self._painting = Painting(layers, self.plane_in_view, on_edit, warn)
-        self._connect(self.session, (self.session.changed, self._session_changed))
-        image = layers.image
+        self._seen: Plane | None = None  # in view when scribbles were last looked at
+        self._scribbled: set[Plane] = set()
+        session, image = self.session, layers.image
+        self._connect(session, (session.changed, self._session_changed), (session.windowed, self._show_window))
         moved = [(getattr(image.events, name), self._image_moved) for name in GEOMETRY]
-        self._connect(image, *moved, (image.events.data, self._image_changed))
+        self._image_name = image.name
+        self._connect(image, *moved, (image.events.data, self._image_changed), (image.events.name, self._image_renamed))
         self.listen()
-        if layers.boxes is not None and len(layers.boxes.data):
+        if layers.resumed:
+            self._resume()
+        elif layers.boxes is not None and len(layers.boxes.data):
             self._take_over()
+        self._warn_of_unused_result()
+
+    def _warn_of_unused_result(self) -> None:
+        name = f"{self.layers.image.name} result"
+        if self.layers.result is None and any(
+            layer.name == name and isinstance(layer, Labels) for layer in self.layers.viewer.layers
+        ):
+            self._warn(
+                f"'{name}' is left alone, and what you commit goes to a layer of its own: that one has not the image's "
+                "size and place, or is not held in memory as one array."
+            )
 
     def _connect(self, sender: Any, *slots: tuple[Any, Callable]) -> None:
         if sender is None or sender in self._connected:
@@ -61,6 +81,7 @@ class Edits:
                 callbacks.remove(drag)
 
     def _session_changed(self, change: Change) -> None:
+        self.layers.show_result()
         show(self.layers, change)
         if change.waits or (self.session.result is not None and self.layers.result is None):
             self._on_edit()
@@ -82,8 +103,12 @@ class Edits:
         if boxes is not None and boxes not in self._connected:
             # before napari's own, which draws and moves
             boxes.mouse_drag_callbacks.insert(0, self._drag)
-            selected = boxes.selected_data.events.items_changed
-            self._connect(boxes, (boxes.events.data, self._boxes_changed), (selected, self._box_selected))
+            self._connect(
+                boxes,
+                (boxes.events.data, self._boxes_changed),
+                (boxes.events.features, self._boxes_pasted),
+                (boxes.selected_data.events.items_changed, self._box_selected),
+            )
         if points is not None:
             self._connect(points, (points.events.data, self._points_changed))
         if scribble is not None:
@@ -97,7 +122,7 @@ class Edits:
             )
         if (result := layers.result) is not None:
             self._connect(
-                result, (result.events.data, self._result_replaced), (result.events.paint, self._result_painted)
+                result, (result.events.data, self._labels_replaced), (result.events.paint, self._result_painted)
             )
         if masks is not None and masks not in self._connected:
             # before napari's own, which draws
@@ -113,21 +138,24 @@ class Edits:
     def _drag(self, layer: Any, event: Any) -> Iterator[None]:
         """Leave boxes as they are while the mouse is down, as one of napari's callbacks."""
         self.layers.dragging = True
+        start = np.array(event.pos)
         yield
         while event.type == "mouse_move":
             yield
         self.layers.dragging = False
+        self._clicked = bool(np.abs(np.array(event.pos) - start).max() < _LEAST_DRAG)
         # once napari has told of what was drawn or moved
         QTimer.singleShot(0, self._show_boxes)
 
     def _show_boxes(self) -> None:
+        self._clicked = False
         if self.session in self._connected:
             show_boxes(self.layers)
 
     def forget(self, layer: Any) -> str:
         """Leave one of our layers to the user; the session keeps what it showed. Returns what is to be said of it."""
         if layer is self.layers.boxes:
-            self.layers.dragging = False
+            self.layers.dragging = self.layers.drawing = False
         if not self.layers.forget(layer):
             return ""
         self._disconnect(layer)
@@ -137,7 +165,9 @@ class Edits:
 
     def _labels_replaced(self, event: Any) -> None:
         layers, replaced = self.layers, event.source
-        if not layers.fits(replaced):
+        if layers.quiet:
+            return
+        if not layers.take(replaced):
             if message := self.forget(replaced):
                 self._warn(message)
         elif replaced is layers.masks:
@@ -145,20 +175,29 @@ class Edits:
         elif replaced is layers.scribble:
             with self.session.together():
                 self._read_scribbles()
+        elif replaced is layers.result:
+            self.session.adopt_result(event.source.data)
+            self.session.repainted.emit()
 
     def _read_scribbles(self) -> None:
         for item in list(self.session.open_objects.values()):
             self._read_scribble(item.plane)
 
-    def _result_replaced(self, event: Any) -> None:
-        self._labels_replaced(event)
-        if (result := self.layers.result) is not None:
-            self.session.adopt_result(np.asarray(result.data))
-            self.session.repainted.emit()
-
-    def _result_painted(self, event: Any = None) -> None:
+    def _result_painted(self, event: Any) -> None:
         # it is in the session's own array already
+        self.session.spare(int(event.source.selected_label))
         self.session.repainted.emit()
+
+    def _resume(self) -> None:
+        """Take what was done to the layers of a session while nobody listened for edits."""
+        with self.session.together():
+            self.read_boxes()
+            self.read_points()
+            self._read_scribbles()
+            if self.layers.masks is not None:
+                self._painting.read_all()
+        everything = self.session.objects
+        self.session.changed.emit(Change(frozenset(everything), frozenset(), True))
 
     def _take_over(self) -> None:
         """Make objects of boxes from before; their points and scribbles count as the user's."""
@@ -174,7 +213,7 @@ class Edits:
 
     def stop(self) -> None:
         """Leave the layers to the user as ordinary ones."""
-        self.layers.dragging = False
+        self.layers.dragging = self.layers.drawing = False
         show_rest(self.layers)
         for sender in list(self._connected):
             self._disconnect(sender)
@@ -184,6 +223,19 @@ class Edits:
     def _image_moved(self, event: Any) -> None:
         for layer in self.layers.own():
             setattr(layer, event.type, getattr(self.layers.image, event.type))
+
+    def _image_renamed(self, event: Any = None) -> None:
+        before, self._image_name = self._image_name, self.layers.image.name
+        self.layers.rename(before)
+
+    def _show_window(self, was: tuple[float, float], wanted: tuple[float, float]) -> None:
+        image, current = self.layers.image, self.session.current
+        if not np.allclose(image.contrast_limits, was):
+            return
+        # no object is to be run again: those that come back were run with this window
+        self.session.current = None
+        image.contrast_limits = wanted
+        self.session.current = current
 
     def _image_changed(self, event: Any = None) -> None:
         if not self.layers.outdated:
@@ -196,7 +248,25 @@ class Edits:
     # ---- boxes
 
     def _boxes_changed(self, event: Any) -> None:
-        if not self.layers.quiet and str(event.action) not in _ANNOUNCED:
+        if self.layers.quiet:
+            return
+        if str(event.action) == "adding":
+            # a polygon is drawn by several clicks, and is in the user's hand until napari tells of it
+            self.layers.drawing = True
+        elif str(event.action) not in _ANNOUNCED:
+            drawn, self.layers.drawing = self.layers.drawing, False
+            if drawn and self._clicked and event.source.mode in _DRAGGED:
+                # it stands for no object, and so is taken away
+                self._warn("Drag from one corner of the box to the other; a click makes none.")
+            else:
+                self.read_boxes()
+
+    def _boxes_pasted(self, event: Any = None) -> None:
+        """Read boxes that were pasted, which napari tells in no other way."""
+        layers = self.layers
+        if layers.boxes is None or layers.quiet or layers.drawing or self._clicked:
+            return
+        if layers.boxes.nshapes > sum(len(item.boxes) for item in self.session.open_objects.values()):
             self.read_boxes()
 
     def read_boxes(self) -> None:
@@ -264,13 +334,21 @@ class Edits:
         positions = self.layers.in_image(points, points.data)
         owners = points.features["object"].to_numpy(int)
         labels = (points.features["kind"] != "negative").to_numpy(int)
+        astray = set()
         with self.session.together():
-            for item in self.session.open_objects.values():
+            for item in self.session.objects.values():
                 mine, here = owners == item.id, item.plane.holds(positions)
-                if (mine & ~here).any():
-                    self._warn(f"Points of object {item.id} count only on its box's slice, {item.plane.position}.")
-                mine &= here
-                self.session.edit_points(item.id, item.plane.drop(positions[mine]), labels[mine])
+                if item.committed:
+                    why, lost = told_of_committed(item.id), mine
+                else:
+                    why, lost = _of_another_slice(item), mine & ~here
+                    self.session.edit_points(item.id, item.plane.drop(positions[mine & here]), labels[mine & here])
+                if lost.any():
+                    astray.add(item.id)
+                    self._warn(why)
+        if astray:
+            # they go, or each later look would find and tell of them again
+            self.session.changed.emit(Change(frozenset(astray), frozenset(), False))
 
     # ---- scribble
 
@@ -278,11 +356,17 @@ class Edits:
         if not self.layers.quiet:
             # napari tells of some strokes before they are in the data
             self._strokes.add(self.plane_in_view())
+            self._scribbled |= self._strokes
             self._on_edit()
 
     def _undone(self, event: Any = None) -> None:
-        if not self.layers.quiet:
-            self._read_scribble(self.plane_in_view())
+        here, before = self.plane_in_view(), self._seen
+        self._seen = here
+        if self.layers.quiet:
+            return
+        # unless the view has moved, it may be a stroke on any slice that was taken back
+        for plane in {here} if here != before else {here, *self._scribbled}:
+            self._read_scribble(plane)
 
     def catch_up(self) -> None:
         """Bring the session up to date with the strokes since the last time."""
@@ -302,7 +386,9 @@ class Edits:
         scribble = self.layers.scribble
         label = 0 if scribble is None else int(scribble.selected_label)
         item = self.session.objects.get(label)
-        if item is not None and item.plane != self.plane_in_view():
+        if item is not None and item.committed:
+            self._warn(told_of_committed(label))
+        elif item is not None and item.plane != self.plane_in_view():
             self._warn(f"A scribble counts on its box's slice; that of object {label} is {item.plane.position}.")
         elif item is None and label:
             self._warn(f"No box has the label {label}, so this stroke belongs to none. Choose an object in the table.")
@@ -324,3 +410,7 @@ class Edits:
         """Let new points and strokes belong to an object."""
         if id in self.session.objects and id != self.session.current:
             self.session.select(id)
+
+
+def _of_another_slice(item: BoxObject) -> str:
+    return f"Points of object {item.id} count only on its box's slice, {item.plane.position}."

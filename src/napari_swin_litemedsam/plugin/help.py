@@ -21,7 +21,7 @@ def help_text(keys: dict[str, str]) -> str:
         f"<tr><td><b>{escape(key)}</b>&nbsp;&nbsp;</td><td>{escape(ACTIONS[name].text)}</td></tr>"
         for name, key in keys.items()
     )
-    change = "Keys work while the canvas has the focus. File › Preferences › Swin-LiteMedSAM changes them."
+    change = "Keys work on the canvas and in this panel. File › Preferences › Swin-LiteMedSAM changes them."
     return f"<ol style='margin-left: -20px'>{steps}</ol><table>{rows}</table><p>{change}</p>"
 
 

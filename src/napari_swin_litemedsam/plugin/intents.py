@@ -1,18 +1,22 @@
 """What the user wants done to the chosen image: by buttons, keys, the table, or from a script."""
 
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from ..preprocessing import percentile_window
 from .actions import TOOLS
 from .carrying import Reach, Route
+from .editing import label_masks
+from .folder_work import FolderWork
 from .images import pixels_of, show_plane, spacing_around, spacing_of
 from .messages import Messages
 from .panel import Panel
-from .planes import blank_labels
+from .patches import Patch
+from .planes import Plane, blank_labels
 from .review_section import NSD_TOLERANCE
 from .runs import Runs, Work
 from .sessions import Sessions
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from ..evaluation import Match
+    from .objects import BoxObject
     from .results import Ask, Rule
 
 WINDOW_PAUSE = 250  # ms without a change of the window before the model sees it
@@ -53,6 +58,8 @@ class Intents:
         For the user.
     sessions : Sessions
         Saves and opens them.
+    folder : FolderWork
+        Goes through the images of one.
     chosen : callable
         Returns the work of the chosen image, or None.
     begin : callable
@@ -68,12 +75,14 @@ class Intents:
         runs: Runs,
         messages: Messages,
         sessions: Sessions,
+        folder: FolderWork,
         chosen: Callable[[], Work | None],
         begin: Callable[[], None],
         reference: Callable[[], "Labels | None"],
     ):
         self.viewer, self.panel = viewer, panel
         self._runs, self._messages, self._sessions = runs, messages, sessions
+        self._folder = folder
         self._chosen, self._begin, self._reference = chosen, begin, reference
         self._side_runner = Runner()  # for what need not wait for the model
 
@@ -85,6 +94,11 @@ class Intents:
             self.run_waiting()
         else:
             getattr(self, name)()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs that need not wait for the model."""
+        return self._side_runner.busy
 
     def close(self) -> None:
         """Stop what runs."""
@@ -116,13 +130,15 @@ class Intents:
             self._messages.warn("There is no image that boxes could be drawn on.")
             return
         which, mode = _MODES[name]
-        if which != "boxes" and work.session.current_object is None:
-            self._messages.warn("Draw a box first; points and scribbles belong to one.")
+        if which != "boxes" and self._open_object() is None:
             return
         work.add_layer(which)
         layer = getattr(work.layers, which)
         if which == "points":
             choose_kind(work.layers, name)
+        # prompts lie on slices, and napari draws no boxes in 3D, nor anything in a layer that is hidden
+        self.viewer.dims.ndisplay = 2
+        layer.visible = True
         self.viewer.layers.selection.active = layer
         layer.mode = mode
         if name == "box":
@@ -130,6 +146,18 @@ class Intents:
             self._runs.prepare(work, work.edits.plane_in_view())
 
     # ---- objects
+
+    def _open_object(self) -> "tuple[Work, BoxObject] | None":
+        """The chosen image's work and its current object, if the user can edit that; says why, if not."""
+        work = self._chosen()
+        item = None if work is None else work.session.current_object
+        if work is None or item is None:
+            self._messages.warn("Draw a box first, or choose an object: points and scribbles belong to one.")
+        elif item.committed:
+            self._messages.warn(f"Object {item.id} is committed. Press Edit again first.")
+        else:
+            return work, item
+        return None
 
     def choose(self, id: int) -> None:
         """Select all that belongs to an object, and show its slice."""
@@ -143,8 +171,8 @@ class Intents:
 
     def regenerate(self) -> None:
         """Replace the current object's prompts by others."""
-        work = self._chosen()
-        if work is not None and (item := work.session.current_object) is not None:
+        if (chosen := self._open_object()) is not None:
+            work, item = chosen
             work.session.regenerate(item.id)
             self._runs.edited()
 
@@ -180,14 +208,14 @@ class Intents:
 
     def reset_prompts(self) -> None:
         """Go back to the current object's first prompts."""
-        work = self._chosen()
-        if work is not None and (item := work.session.current_object) is not None:
+        if (chosen := self._open_object()) is not None:
+            work, item = chosen
             work.session.reset_prompts(item.id)
 
     def forget_edits(self) -> None:
         """Give the current object's pixels that the user has painted or erased back to the model."""
-        work = self._chosen()
-        if work is not None and (item := work.session.current_object) is not None:
+        if (chosen := self._open_object()) is not None:
+            work, item = chosen
             work.edits.catch_up()
             work.session.forget_hand_edits(item.id)
 
@@ -210,10 +238,12 @@ class Intents:
         if (work := self._chosen()) is None:
             return
         work.edits.catch_up()
-        rules: dict[str, Rule | Ask] = {"keep": "keep", "overwrite": "overwrite", "ask": self._ask_rule}
         chosen = self.panel.table.chosen_ids
-        if work.session.commit(chosen, rules[self.panel.overlap.currentText()]):
-            self.use_tool("box")
+        if committed := work.session.commit(chosen, self._rule):
+            self._messages.say(f"In the result now: {', '.join(map(str, committed))}.")
+            # who looks at objects in 3D goes on doing so
+            if self.viewer.dims.ndisplay == 2:
+                self.use_tool("box")
         elif work.session.ready(chosen):
             self._messages.say("Nothing was committed.")
         else:
@@ -224,6 +254,12 @@ class Intents:
         if (work := self._chosen()) is not None:
             work.edits.catch_up()
             work.session.reopen(self.panel.table.chosen_ids)
+
+    @property
+    def _rule(self) -> "Rule | Ask":
+        """Who gets pixels that have a label in the result already, as the panel has it."""
+        rules: dict[str, Rule | Ask] = {"keep": "keep", "overwrite": "overwrite", "ask": self._ask_rule}
+        return rules[self.panel.overlap.currentText()]
 
     def _ask_rule(self, others: Collection[int]) -> "Rule | None":
         """Ask the user what is to become of pixels that objects of the result have already."""
@@ -240,11 +276,28 @@ class Intents:
         work, reference = self._chosen(), self._reference()
         if work is None or reference is None:
             return
-        try:
-            labels = np.asarray(pixels_of(reference))
-            work.session.add_label(labels, int(reference.selected_label), work.edits.plane_in_view())
-        except ValueError as error:
-            self._messages.fail(f"'{reference.name}'", error)
+        if self.busy:
+            self._messages.say("The last comparison or measurement still runs.")
+            return
+        self._warn_of_place(work, reference)
+        labels, label, plane = pixels_of(reference), int(reference.selected_label), work.edits.plane_in_view()
+
+        def steps() -> Iterator[dict[Plane, Patch]]:
+            yield label_masks(labels, work.session.shape, label, plane)
+
+        def take(masks: dict[Plane, Patch]) -> None:
+            if work is self._chosen():
+                work.session.add_masks(masks, plane)
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail(f"'{reference.name}'", error)
+
+        self._side_runner.start(steps, take, end)
+
+    def _warn_of_place(self, work: Work, reference: "Labels") -> None:
+        if pixels_of(reference).shape == work.session.shape and not work.layers.lies_on_image(reference):
+            self._messages.warn(f"'{reference.name}' does not lie where the image lies, but is taken pixel by pixel.")
 
     def undo(self) -> None:
         """Take back the last step on the image; a propagation that goes on stops."""
@@ -265,6 +318,42 @@ class Intents:
     def open_session(self) -> None:
         """Open a session from a file that the user chooses."""
         self._sessions.ask_and_open()
+
+    # ---- a folder of images
+
+    def open_folder(self) -> None:
+        """Go through the images of a folder that the user chooses."""
+        if self._commit_all() and (name := QFileDialog.getExistingDirectory(self.panel, "Open a folder of images")):
+            self._folder.open(Path(name))
+
+    def next_image(self) -> None:
+        """Commit and save what there is on the folder's image, and open the next one."""
+        if self._commit_all():
+            self._folder.go(1)
+
+    def previous_image(self) -> None:
+        """Commit and save what there is on the folder's image, and open the one before."""
+        if self._commit_all():
+            self._folder.go(-1)
+
+    def _commit_all(self) -> bool:
+        """Commit all objects of the folder's image; return whether nothing of it is left to be done."""
+        work = self._folder.work
+        if work is None:
+            return True
+        if self._runs.propagating:
+            self._messages.warn("A propagation still runs. Let it end, or cancel it.")
+            return False
+        work.edits.catch_up()
+        ids = list(work.session.open_objects)
+        if waiting := set(ids) - set(work.session.ready(ids)):
+            names = ", ".join(map(str, sorted(waiting)))
+            self._messages.warn(f"Without a mask yet: {names}. Wait for it (with Live off press Run), or delete them.")
+            return False
+        if ids and not work.session.commit(ids, self._rule):
+            self._messages.say("Nothing was committed.")
+            return False
+        return True
 
     # ---- the window
 
@@ -294,9 +383,9 @@ class Intents:
 
     def anchor(self) -> None:
         """Give the current object a box on the slice in view, where propagation had it or else as its others are."""
-        work = self._chosen()
-        if work is None or (item := work.session.current_object) is None:
+        if (chosen := self._open_object()) is None:
             return
+        work, item = chosen
         plane = work.edits.plane_in_view()
         if plane == item.plane:
             self._messages.say("The box of this slice is the current one already; drag it to fit.")
@@ -364,20 +453,27 @@ class Intents:
         work, reference = self._chosen(), self._reference()
         if work is None or reference is None or self._side_runner.busy:
             return
+        self._warn_of_place(work, reference)
         work.edits.catch_up()
         image, shape = work.layers.image, work.session.shape
         truth, spacing = pixels_of(reference), spacing_of(image)
-        # committed objects, too, which no layer of ours shows as they are; masks are replaced, never changed
-        masks = [(item.id, dict(item.masks)) for item in work.session.objects.values()]
+        # masks are replaced, never changed
+        masks = [(item.id, item.committed, dict(item.masks)) for item in work.session.objects.values()]
+        result = work.session.result
         matches: list[Match] = []
 
         def steps() -> "Iterator[Match]":
             from ..evaluation import match_objects
 
             labels = blank_labels(shape)
-            for id, own in masks:
+            for id, committed, own in masks:
                 for plane, mask in own.items():
-                    mask.paint(labels[plane.index], id)
+                    part = labels[plane.index]
+                    if committed and result is not None:
+                        # with what the user has painted since
+                        part[result[plane.index] == id] = id
+                    else:
+                        mask.paint(part, id)
             yield from match_objects(labels, np.asarray(truth), spacing, NSD_TOLERANCE)
 
         def end(error: Exception | None) -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from app_model.backends.qt import QKeyBindingSequence
 from app_model.types import KeyCode
 from napari.settings import get_plugin_settings
 from napari.utils.key_bindings import coerce_keybinding
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QShortcut, QWidget
 
 from .actions import ACTIONS
 
@@ -16,7 +19,7 @@ _PLUGIN = "napari-swin-litemedsam"
 
 
 class Keys:
-    """Binds keys to actions in a viewer and its layers for as long as the widget is open.
+    """Binds keys to actions in a viewer, its layers and the panel for as long as the widget is open.
 
     Parameters
     ----------
@@ -26,14 +29,20 @@ class Keys:
         Gets messages for the user.
     changed : callable
         Called after the user has set other keys.
+    panel : QWidget
+        Whatever in it has the focus, as the table after a click, the keys work; except for what takes letters itself.
     """
 
-    def __init__(self, do: Callable[[str], None], warn: Callable[[str], None], changed: Callable[[], None]):
-        self._do, self._warn, self._changed = do, warn, changed
+    def __init__(
+        self, do: Callable[[str], None], warn: Callable[[str], None], changed: Callable[[], None], panel: QWidget
+    ):
+        self._do, self._warn, self._changed, self._panel = do, warn, changed, panel
         self._bound: list[tuple[Any, str, Any]] = []  # where, key, and what it did before
+        self._shortcuts: list[QShortcut] = []
         self._settings = _settings()
         if self._settings is not None:
             self._settings.events.connect(self._set_anew)
+        self._bind_panel()
 
     @property
     def by_action(self) -> dict[str, str]:
@@ -49,6 +58,20 @@ class Keys:
             if _is_key(key):
                 before = target.bind_key(key, lambda _, name=name: self._do(name), overwrite=True)
                 self._bound.append((target, key, before))
+
+    def _bind_panel(self) -> None:
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
+        # of actions with the same key the last has it, as in the viewer
+        names = {coerce_keybinding(key): name for name, key in self.by_action.items() if _is_key(key)}
+        self._shortcuts = [self._shortcut(QKeyBindingSequence(key), name) for key, name in names.items()]
+
+    def _shortcut(self, key: QKeyBindingSequence, name: str) -> QShortcut:
+        shortcut = QShortcut(key, self._panel)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(lambda: self._do(name))
+        return shortcut
 
     def release(self, target: Any = None) -> None:
         """Give keys back to what they did before, of one viewer or layer or of all."""
@@ -72,6 +95,7 @@ class Keys:
         self.release()
         for target in targets:
             self.bind(target)
+        self._bind_panel()
         for name, key in self.by_action.items():
             if not _is_key(key):
                 self._warn(f"There is no key '{key}', so {ACTIONS[name].text} has none. An example of a key: Shift-N.")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from napari.layers import Labels, Points, Shapes
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .images import channel_of, geometry_of, pixels_of, spatial_shape, through_world
 from .loading import LazyPredictor
 from .objects import Change
-from .palette import palette
+from .palette import BOX_COLOUR, CARRIED_COLOUR, palette
 from .planes import blank_labels
 from .session import Session
 from .showing import KIND_COLOURS, show_all
@@ -23,8 +24,27 @@ from .showing import KIND_COLOURS, show_all
 if TYPE_CHECKING:
     import napari
 
+    from ..predictor import Predictor
 
-_MOST_IDS = np.iinfo(np.uint16).max
+_SLACK = 0.1  # pixels that labels may lie beside the image
+
+
+_left: "WeakKeyDictionary[napari.layers.Image, Session]" = WeakKeyDictionary()
+
+
+def leave(image: "napari.layers.Image", session: Session) -> None:
+    """Keep a session, but not its model, for the next widget that works on the image: see `take_up`."""
+
+    def load() -> "Predictor":
+        raise RuntimeError("the panel was closed")
+
+    session.predictor = LazyPredictor(load)
+    _left[image] = session
+
+
+def take_up(image: "napari.layers.Image") -> Session | None:
+    """The session that the last widget has left of an image."""
+    return _left.pop(image, None)
 
 
 def is_empty(layer: Any) -> bool:
@@ -44,24 +64,38 @@ class SessionLayers:
         What is segmented.
     predictor : LazyPredictor
         For the session.
+    session : Session, optional
+        Of a widget that was closed; gone on with if its layer of boxes is still there.
     """
 
-    def __init__(self, viewer: "napari.Viewer", image: "napari.layers.Image", predictor: LazyPredictor):
+    def __init__(
+        self,
+        viewer: "napari.Viewer",
+        image: "napari.layers.Image",
+        predictor: LazyPredictor,
+        session: Session | None = None,
+    ):
         self.viewer, self.image = viewer, image
         self.session = Session(pixels_of(image), spatial_shape(image), predictor)
         self.session.channel = channel_of(image)
         self.kind = "positive"
         self.quiet = False
         self.dragging = False  # whether the mouse is down on the layer of boxes
+        self.drawing = False  # whether a box is begun on it and not ended
         self.unshown: list[Change] = []  # what `show_rest` has still to show
         self.points: Points | None = self._find(Points, "points", {"object", "kind"})
-        self.scribble: Labels | None = self._find(Labels, "scribble")
-        self.masks: Labels | None = self._find(Labels, "masks")
-        self.result: Labels | None = self._find(Labels, "result")
-        if self.result is not None:
-            self.session.adopt_result(np.asarray(self.result.data))
         self.carried: Shapes | None = self._find(Shapes, "carried boxes", {"object", "slice"})
         self.boxes: Shapes | None = self._find(Shapes, "boxes")
+        # without boxes they are somebody else's, and not to be drawn over
+        self.scribble: Labels | None = None if self.boxes is None else self._find(Labels, "scribble")
+        self.masks: Labels | None = None if self.boxes is None else self._find(Labels, "masks")
+        self.result: Labels | None = self._find(Labels, "result")
+        self.resumed = session is not None and session.shape == self.session.shape and self.boxes is not None
+        if session is not None and self.resumed:
+            session.resume(self.session.data, predictor)
+            self.session = session
+        if self.result is not None and self.result.data is not self.session.result:
+            self.session.adopt_result(np.asanyarray(self.result.data))
         if self.boxes is None:
             self.add("boxes")
         elif "object" not in self.boxes.features:
@@ -73,13 +107,26 @@ class SessionLayers:
         for layer in self.viewer.layers:
             if layer.name != f"{self.image.name} {suffix}" or not isinstance(layer, kind):
                 continue
-            fits = layer.data.shape == self.session.shape if kind is Labels else layer.ndim == len(self.session.shape)
+            fits = self.take(layer) if kind is Labels else layer.ndim == len(self.session.shape)
             if fits and features <= set(getattr(layer, "features", ())):
-                if kind is Labels and np.iinfo(layer.data.dtype).max < _MOST_IDS:
-                    # an id beyond what it can hold could not be written into it
-                    layer.data = np.asarray(layer.data).astype(np.uint16)
                 return layer
         return None
+
+    def take(self, labels: Labels) -> bool:
+        """Make sure that objects can be written into labels; return False for those that lie or are kept elsewhere."""
+        if not (self.fits(labels) and isinstance(labels.data, np.ndarray) and self.lies_on_image(labels)):
+            return False
+        wide = np.promote_types(labels.data.dtype, np.uint16)
+        if labels.data.dtype != wide or not labels.data.flags.writeable:
+            with self.changing():
+                labels.data = np.array(labels.data, wide)
+        return True
+
+    def lies_on_image(self, layer: Labels) -> bool:
+        """Whether the pixels of labels of the image's shape are seen where the image's are."""
+        # an affine map is known by where it leads one corner and its neighbours
+        corners = np.vstack([np.zeros(layer.ndim), np.diag(np.array(self.session.shape) - 1)])
+        return np.allclose(self.in_image(layer, corners), corners, atol=_SLACK)
 
     @property
     def _unit(self) -> float:
@@ -174,6 +221,19 @@ class SessionLayers:
             setattr(self, name, None)
         return bool(mine)
 
+    def show_result(self) -> None:
+        """Let the layer of the result hold the array that the session commits to now."""
+        labels = self.session.result
+        if self.result is not None and labels is not None and self.result.data is not labels:
+            with self.changing():
+                self.result.data = labels
+
+    def rename(self, before: str) -> None:
+        """Let our layers follow the image's name; those that the user has named stay."""
+        for layer in self.own():
+            if layer.name.startswith(f"{before} "):
+                layer.name = f"{self.image.name} {layer.name.removeprefix(f'{before} ')}"
+
     # ---- new ones
 
     def _make_boxes(self) -> Shapes:
@@ -181,11 +241,11 @@ class SessionLayers:
             name=f"{self.image.name} boxes",
             ndim=len(self.session.shape),
             edge_width=self._unit,
-            edge_color="yellow",
+            edge_color=BOX_COLOUR,
             face_color="transparent",
             features={"object": np.zeros(0, int)},
             feature_defaults={"object": 0},
-            text={"string": "{object}", "anchor": "upper_left", "color": "yellow", "size": 10},
+            text={"string": "{object}", "anchor": "upper_left", "color": BOX_COLOUR, "size": 10},
             **geometry_of(self.image),
         )
 
@@ -228,7 +288,7 @@ class SessionLayers:
             name=f"{self.image.name} carried boxes",
             ndim=len(self.session.shape),
             edge_width=self._unit / 2,
-            edge_color="orange",
+            edge_color=CARRIED_COLOUR,
             face_color="transparent",
             features={"object": np.zeros(0, int), "slice": np.zeros(0, int)},
             **geometry_of(self.image),

@@ -99,7 +99,8 @@ class LazyPredictor:
         predictor = self._predictor
         if predictor is None:
             return ""
-        times = [f"{half} {round(least)} ms" for half, least in predictor.milliseconds.items()]
+        # a copy, since the worker may add to it meanwhile
+        times = [f"{half} {round(least)} ms" for half, least in dict(predictor.milliseconds).items()]
         return ", ".join([predictor.backend.description, *times])
 
     @property

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QMenu, QTo
 
 from ..backends import NAMES
 from ..backends.model import LITE_MEDSAM, has_lite_medsam
-from .controls import column, explain, row
+from .controls import column, explain, keep_narrow, row, text_of_lines
 from .loading import ModelChoice, finished_trainings
 
 _NEEDS = {"openvino": "openvino", "openvino-int8": "openvino"}  # modules that backends need and that may be missing
@@ -27,7 +27,7 @@ class ModelSection(QWidget):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.models = QComboBox()
-        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        keep_narrow(self.models)
         self.models.addItem("Bundled", "")
         if has_lite_medsam():
             self.offer([Path(LITE_MEDSAM)])
@@ -57,8 +57,7 @@ class ModelSection(QWidget):
         self.zoom.setChecked(ModelChoice.zoom)
         for switch in (self.mirror, self.zoom):
             switch.clicked.connect(lambda _: self.chosen.emit(self.choice))
-        self.facts = QLabel()
-        self.facts.setWordWrap(True)
+        self.facts = text_of_lines()
         # a scroll area asks for the height of one line, and cuts the others
         self.facts.setMinimumHeight(3 * self.facts.fontMetrics().lineSpacing() + 4)
         explain(self.facts, "What runs, and the least time that encoding an image and decoding one object have taken.")

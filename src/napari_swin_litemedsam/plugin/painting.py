@@ -10,6 +10,11 @@ from .layers import SessionLayers
 from .planes import Plane
 
 
+def told_of_committed(id: int) -> str:
+    """What the user is told who draws on an object that is no longer on the canvas."""
+    return f"Object {id} is committed, so this does not count. Press Edit again first, or paint on the result."
+
+
 class Painting:
     """Reads the layer of masks.
 
@@ -35,7 +40,8 @@ class Painting:
         self.layers, self.session = layers, layers.session
         self._in_view, self._on_stroke, self._warn = in_view, on_stroke, warn
         self._strokes: set[Plane] = set()
-        self._across: set[Plane] = set()  # painted on in a view that does not show them
+        self._painted: set[Plane] = set()  # also before the last time
+        self._seen: Plane | None = None  # in view when the masks were last looked at
         self._dragging = False
         self._partly_read = False
 
@@ -54,13 +60,17 @@ class Painting:
         # napari tells of some strokes before they are in the data
         planes = self._touched(event.value)
         self._strokes |= planes
-        self._across |= planes - {self._in_view()}
+        self._painted |= planes
         self._on_stroke()
 
     def undone(self, event: Any = None) -> None:
         """Look whether napari's own undo or redo has changed the masks, which it tells in no other way."""
-        if not (self.layers.quiet or self._dragging or self._strokes):
-            self._read({self._in_view(), *self._across}, reverted=True)
+        here, before = self._in_view(), self._seen
+        self._seen = here
+        if self.layers.quiet or self._dragging or self._strokes:
+            return
+        # unless the view has moved, it may be a stroke on any slice that was taken back
+        self._read({here} if here != before else {here, *self._painted}, reverted=True)
 
     def catch_up(self) -> None:
         """Bring the session up to date with the strokes since the last time."""
@@ -94,10 +104,12 @@ class Painting:
 
     def _touched(self, strokes: Iterable[Any]) -> set[Plane]:
         """The planes, as the objects' masks lie on them, that strokes have met."""
-        own = {item.plane for item in self.session.open_objects.values()}
+        own = {item.plane for item in self.session.open_objects.values()} or {self._in_view()}
         return {plane for where, *_ in strokes for item in own for plane in item.parallels(where)}
 
     def _warn_of_lost_stroke(self) -> None:
         label = 0 if self.layers.masks is None else int(self.layers.masks.selected_label)
-        if label and label not in self.session.open_objects:
+        if label in self.session.objects and self.session.objects[label].committed:
+            self._warn(told_of_committed(label))
+        elif label and label not in self.session.objects:
             self._warn(f"No object has the label {label}, so what you painted belongs to none.")

@@ -17,6 +17,9 @@ _PALETTE = [
     "#ff6f61",
     "#b5e61d",
 ]
+# stands out on black, on white and on skin
+BOX_COLOUR = "magenta"
+CARRIED_COLOUR = "orange"
 _COLOURS = transform_color(_PALETTE[1:])  # of the ids 1, 2, ..., and again from the first
 
 

@@ -4,12 +4,10 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QScrollArea,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -19,8 +17,10 @@ from .actions import ACTIONS, TOOLS, tip_of
 from .carry_options import CarryOptions
 from .carrying import Reach
 from .channel_row import ChannelRow
-from .controls import Section, allow, button, column, explain, row
+from .controls import ScrollColumn, Section, allow, button, column, explain, keep_narrow, row, text_of_lines
+from .folder_section import FolderSection
 from .model_section import ModelSection
+from .objects import BoxObject
 from .review_section import ReviewSection
 from .session_section import SessionSection
 from .table import ObjectTable
@@ -30,8 +30,10 @@ _NO_IMAGE = "there is no image to work on."
 _NO_REFERENCE = "there is no other layer of labels."
 OVERLAP = ("keep", "overwrite", "ask")
 _NOT_COMMITTED = "no chosen object is committed."
-_NO_EDITS = "nothing was painted on the mask of a chosen object, or erased from it."
+_NO_EDITS = "nothing was painted on the object's mask, or erased from it."
 _NO_OBJECT = "draw a box or choose an object first."
+_COMMITTED = "the object is committed; press Edit again first."
+_NO_SCORES = "the object has no slices with a predicted IoU."
 
 
 class Panel(QWidget):
@@ -39,18 +41,21 @@ class Panel(QWidget):
 
     Parameters
     ----------
-    chooser, references : QWidget
+    chooser, references : QComboBox
         For the image, and for the labels that objects are compared with.
     """
 
-    def __init__(self, chooser: QWidget, references: QWidget, parent: QWidget | None = None):
+    def __init__(self, chooser: QComboBox, references: QComboBox, parent: QWidget | None = None):
         super().__init__(parent)
+        for names in (chooser, references):
+            keep_narrow(names)
         self.buttons = {name: button(action.text, action.tip) for name, action in ACTIONS.items()}
         self.help = button("?", "How to use this panel, and its keys.")
         self.channels = ChannelRow()
         self.window_section = WindowSection()
         self.model_section = ModelSection()
         self.session_section = SessionSection(self.buttons["save_session"], self.buttons["open_session"])
+        self.folder_section = FolderSection(self.buttons)
         self.table = ObjectTable()
         self.live = _check_box("Live", "Run the model at once after each edit; otherwise when Run is pressed.")
         self.use_points = _check_box("Points", "Let the model see the points of all objects.")
@@ -66,8 +71,7 @@ class Panel(QWidget):
         self.review_section = ReviewSection(
             references, [self.buttons[name] for name in ("worst", "compare", "correct")]
         )
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = text_of_lines()
         slices = row(QLabel("Slices"), self.first, QLabel("to"), self.last)
         slices.setContentsMargins(0, 0, 0, 0)
         self._slices = QWidget()
@@ -87,16 +91,16 @@ class Panel(QWidget):
             "review": Section("Review", self.review_section),
         }
         self._arrange()
-        self.show_range(1)
         self.show_running(False)
+        self.show_range(1)
         self.show_history(None, None)
 
-    def _image(self, chooser: QWidget) -> QVBoxLayout:
+    def _image(self, chooser: QComboBox) -> QVBoxLayout:
         images = QHBoxLayout()
         images.addWidget(chooser, 1)
         self.help.setFixedWidth(28)
         images.addWidget(self.help)
-        return column(images, self.channels, self.session_section)
+        return column(images, self.channels, self.session_section, self.folder_section)
 
     def _tools(self) -> QGridLayout:
         tools = QGridLayout()
@@ -127,13 +131,7 @@ class Panel(QWidget):
         inside.setLayout(layout)
         for section in self.sections.values():
             section.expand(animate=False)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        # without a sideways bar the panel may not become narrower than what is in it
-        scroll.setMinimumWidth(inside.minimumSizeHint().width() + 12)
-        scroll.setWidget(inside)
+        scroll = ScrollColumn(inside)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 4)
         whole.addWidget(scroll, 1)
@@ -142,10 +140,10 @@ class Panel(QWidget):
 
     def show_range(self, depth: int) -> None:
         """Offer the slices of a volume, all of them at first; with one slice there is nothing to offer."""
-        self.sections["volume"].setVisible(depth > 1)
         for box, value in ((self.first, 0), (self.last, depth - 1)):
             box.setRange(0, depth - 1)
             box.setValue(value)
+        self._show_or_hide_volume()
 
     def show_running(self, running: bool, total: int = 0) -> None:
         """Show that a propagation of `total` steps runs, or that none does."""
@@ -154,25 +152,47 @@ class Panel(QWidget):
         self.progress.setVisible(running)
         self.progress.setRange(0, total)
         self.progress.setValue(0)
+        self._show_or_hide_volume()
+
+    def _show_or_hide_volume(self) -> None:
+        # what runs on another image can be cancelled, too
+        self.sections["volume"].setVisible(self.last.maximum() > 0 or not self.progress.isHidden())
 
     def show_resumable(self, resumable: bool) -> None:
         """Say whether a propagation that was stopped would go on."""
         self.buttons["propagate"].setText("Resume" if resumable else ACTIONS["propagate"].text)
 
     def enable(
-        self, image: bool, objects: bool, reference: bool = False, hand: bool = False, committed: bool = False
+        self, image: bool, item: BoxObject | None = None, reference: bool = False, committed: bool = False
     ) -> None:
-        """Enable what makes sense with an image, a reference, and an object chosen with hand edits or committed."""
-        for name in (*TOOLS, "regenerate", "reset_prompts", "delete", "anchor", "commit", "worst", "compare"):
-            missing = "" if objects or name == "box" else _NO_OBJECT
-            allow(self.buttons[name], missing if image else _NO_IMAGE)
-        if objects and not reference:
-            allow(self.buttons["compare"], _NO_REFERENCE)
-        for name in ("save_session", "open_session"):
-            allow(self.buttons[name], "" if image else _NO_IMAGE)
-        allow(self.buttons["forget_edits"], "" if hand else _NO_EDITS)
-        allow(self.buttons["reopen"], "" if committed else _NOT_COMMITTED)
-        allow(self.buttons["correct"], "" if image and reference else _NO_REFERENCE)
+        """Enable what makes sense.
+
+        Parameters
+        ----------
+        image : bool
+            Whether there is one.
+        item : BoxObject, optional
+            The current object.
+        reference : bool
+            Whether there are labels to compare with.
+        committed : bool
+            Whether one of the chosen objects is committed.
+        """
+        no_object = _NO_OBJECT if item is None else ""
+        no_reference = "" if reference else _NO_REFERENCE
+        closed = _COMMITTED if item is not None and item.committed else no_object
+        why_not = {
+            **dict.fromkeys(("box", "save_session", "open_session"), ""),
+            **dict.fromkeys((*TOOLS[1:], "regenerate", "reset_prompts", "anchor"), closed),
+            **dict.fromkeys(("delete", "commit"), no_object),
+            "forget_edits": closed or ("" if item is not None and item.hand else _NO_EDITS),
+            "reopen": "" if committed else _NOT_COMMITTED,
+            "worst": no_object or ("" if item is not None and item.iou_by_position else _NO_SCORES),
+            "compare": no_object or no_reference,
+            "correct": no_reference,
+        }
+        for name, reason in why_not.items():
+            allow(self.buttons[name], reason if image else _NO_IMAGE)
 
     def show_switches(self, live: bool, points: bool, scribble: bool) -> None:
         """Show whether edits run at once, and what the model sees."""

@@ -47,6 +47,11 @@ class Patch:
         return self.bits.size > 0
 
     @property
+    def part(self) -> tuple[slice, slice]:
+        """What takes the part that holds something out of an array of the plane."""
+        return np.s_[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    @property
     def pixels(self) -> Mask:
         """The part that holds something."""
         size = self.height * self.width
@@ -64,7 +69,7 @@ class Patch:
 
     def paint(self, labels: NDArray, value: int) -> None:
         """Set the mask's pixels of its plane to `value`."""
-        labels[self.top : self.top + self.height, self.left : self.left + self.width][self.pixels] = value
+        labels[self.part][self.pixels] = value
 
     def paint_across(self, own: Plane, labels: NDArray, plane: Plane, value: int) -> None:
         """Set those pixels of another plane to `value` where the mask, on its own plane, meets it."""

@@ -4,6 +4,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -45,7 +46,7 @@ class Plane:
         at = tuple(None if axis in spans else int(place) for axis, place in enumerate(nearest))
         return cls(at, deep[-1] if deep else None)
 
-    @property
+    @cached_property
     def spans(self) -> tuple[int, int]:
         """The two axes."""
         rows, columns = (axis for axis, place in enumerate(self.at) if place is None)

@@ -16,6 +16,7 @@ from ..io.dicom import find_series, is_dicom, read_series
 from ..io.npz import case_scan
 from ..io.segments import stem_of, suffix_of
 from .grid import place
+from .palette import BOX_COLOUR
 from .series import choose_series
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -141,5 +142,5 @@ def _box_options(name: str, ndim: int) -> dict[str, Any]:
         "ndim": ndim,
         "shape_type": "rectangle",
         "face_color": "transparent",
-        "edge_color": "yellow",
+        "edge_color": BOX_COLOUR,
     }

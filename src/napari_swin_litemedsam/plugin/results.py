@@ -1,6 +1,7 @@
 """The result, an array of label ids that only a commit, its undo and the user's own paint change."""
 
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from .carrying import carry_again
 from .history import Changes
 from .ledger import Ledger
-from .objects import BoxObject
+from .objects import BoxObject, Window
+from .patches import HandEdit, Patch
 from .planes import Plane, blank_labels
 
 Rule = Literal["keep", "overwrite"]
 Ask = Callable[[Collection[int]], Rule | None]
+MOST_IDS = int(np.iinfo(np.uint16).max)
+_scanner = ThreadPoolExecutor(1, "label ids")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,20 @@ class Crop:
         return labels[self.top : self.top + height, self.left : self.left + width]
 
 
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """All label ids of an image, of which only the planes that were committed to take room."""
+
+    labels: NDArray
+    planes: int
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of these planes."""
+        height, width = self.labels.shape[-2:]
+        return self.planes * height * width * self.labels.itemsize
+
+
 class Results(Ledger):
     """Objects and the result that they are committed to.
 
@@ -50,14 +69,34 @@ class Results(Ledger):
         self.shape = tuple(shape)
         self.channel: int | None = None  # the axis that holds channels, along which nothing is carried
         self.result: NDArray | None = None
-        self.highest_id = 0  # of labels that are of no object
+        self.writes = 0  # how often we have written to the result
+        self._others: set[int] = set()  # labels that are of no object
+        self._scans: list[Future[set[int]]] = []  # for more of them
 
     repainted = Signal()  # the result, by the user
+    windowed = Signal(object, object)  # undone or done again: the intensities that the image showed, and is to show
 
     def adopt_result(self, labels: NDArray) -> None:
-        """Commit to these labels, ``shape``, from now on; new objects get ids above them."""
+        """Commit to these labels, ``shape``, from now on; new objects get ids that are not among them."""
         self.result = labels
-        self.highest_id = int(labels.max(initial=0))
+        self._others, self._scans = set(), []
+        self._find_others(labels)
+
+    def _find_others(self, labels: NDArray) -> None:
+        # in a thread, since it takes long in volumes, and nobody waits for it before the next box
+        self._scans.append(_scanner.submit(_ids_in, labels))
+
+    def spare(self, label: int) -> None:
+        """Give no new object this label: the user has painted with it."""
+        self._others.add(label)
+
+    def free_id(self) -> int:
+        """An id that neither an object nor any other label has: above all of them, or else the lowest."""
+        while self._scans:
+            self._others |= self._scans.pop().result()
+        taken = {0, *self._others, *self.objects}
+        following = max(id for id in taken if id <= MOST_IDS) + 1
+        return following if following <= MOST_IDS else min(set(range(MOST_IDS + 1)) - taken)
 
     @property
     def open_objects(self) -> dict[int, BoxObject]:
@@ -71,7 +110,7 @@ class Results(Ledger):
         found: set[int] = set()
         for item in (self.objects[id] for id in ids):
             for plane, patch in item.masks.items():
-                found.update(np.unique(self.result[plane.index][patch.full()]).tolist())
+                found.update(np.unique(self.result[plane.index][patch.part][patch.pixels]).tolist())
         return found - {0, *ids}
 
     def ready(self, ids: Iterable[int]) -> list[int]:
@@ -118,7 +157,7 @@ class Results(Ledger):
         return ready
 
     def reopen(self, ids: Iterable[int]) -> list[int]:
-        """Bring boxes, prompts and masks of committed objects back; one step.
+        """Bring boxes, prompts and masks of committed objects back, with the user's paint on the result; one step.
 
         Their labels stay in the result until they are committed again.
 
@@ -136,79 +175,142 @@ class Results(Ledger):
         with self.together():
             for id in committed:
                 with self.step("edit again", id):
+                    self._take_paint(self.objects[id])
                     self.objects[id].committed = False
                     self.current = id
         return committed
 
+    def _take_paint(self, item: BoxObject) -> None:
+        """Take over what the user has painted on an object in the result, or erased from it."""
+        assert self.result is not None
+        for plane in item.result_planes & item.masks.keys():
+            labels, mask = self.result[plane.index], item.masks[plane]
+            added, removed = labels == item.id, np.zeros(labels.shape, bool)
+            removed[mask.part] = mask.pixels & (labels[mask.part] == 0)
+            added[mask.part] &= ~mask.pixels
+            if added.any() or removed.any():
+                hand = item.hand.get(plane)
+                if hand is not None:
+                    added |= hand.added.full() & ~removed
+                    removed |= hand.removed.full() & ~added
+                self._correct(item, plane, HandEdit(Patch.cut(added), Patch.cut(removed)))
+
+    def _correct(self, item: BoxObject, plane: Plane, edit: HandEdit | None) -> None:
+        """Set the user's pixels on a plane; from there to the next box or correction, carrying is to be done again."""
+        carry_again(item, plane)
+        item.recall("hand", plane, edit)
+
     def erase_result(self, id: int) -> None:
         """Take an object out of the result, as a part of an open step."""
         for plane in self.objects[id].result_planes:
-            self._put(id, plane, np.zeros(tuple(self.shape[axis] for axis in plane.spans), bool), "keep")
+            self._put(id, plane, None, "keep")
 
     def _write(self, item: BoxObject, rule: Rule) -> None:
-        stale = item.result_planes - item.masks.keys()
-        for plane, patch in item.masks.items():
-            self._put(item.id, plane, patch.full(), rule)
-        for plane in stale:
-            self._put(item.id, plane, np.zeros(tuple(self.shape[axis] for axis in plane.spans), bool), rule)
+        for plane in (*item.result_planes - item.masks.keys(), *item.masks):
+            self._put(item.id, plane, item.masks.get(plane), rule)
         item.result_planes = frozenset(item.masks)
 
-    def _put(self, id: int, plane: Plane, mask: NDArray[np.bool_], rule: Rule) -> None:
+    def _put(self, id: int, plane: Plane, mask: Patch | None, rule: Rule) -> None:
+        """Put a mask in the place of what an object has in a plane of the result."""
         assert self.result is not None
         labels = self.result[plane.index]
         # what has the label but did not come from a commit is somebody else's
-        own = labels == id if plane in self.objects[id].result_planes else np.zeros(labels.shape, bool)
-        after = np.where(own, 0, labels)
-        after[mask & (after == 0) if rule == "keep" else mask] = id
-        self._replace(id, plane, after)
-
-    def _replace(self, id: int, plane: Plane, after: NDArray) -> None:
-        assert self.result is not None
-        labels = self.result[plane.index]
-        changed = after != labels
-        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-        if not len(rows):
+        own = Patch.cut(labels == id) if plane in self.objects[id].result_planes else None
+        parts = [patch for patch in (own, mask) if patch]
+        if not parts:
             return
-        top, left = int(rows[0]), int(columns[0])
-        part = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
-        self.add({(id, "result", plane): (Crop(top, left, labels[part].copy()), Crop(top, left, after[part].copy()))})
-        labels[part] = after[part]
+        top, left = min(patch.top for patch in parts), min(patch.left for patch in parts)
+        bottom = max(patch.top + patch.height for patch in parts)
+        right = max(patch.left + patch.width for patch in parts)
+        before = labels[top:bottom, left:right].copy()
+        after = before.copy()
+        if own:
+            after[after == id] = 0
+        if mask:
+            inside = after[mask.top - top :, mask.left - left :][: mask.height, : mask.width]
+            inside[mask.pixels & (inside == 0) if rule == "keep" else mask.pixels] = id
+        if (after != before).any():
+            self.add({(id, "result", plane): (Crop(top, left, before), Crop(top, left, after))})
+            labels[top:bottom, left:right] = after
+            self.writes += 1
 
-    def take_channel(self, axis: int | None, name: str = "choose channels") -> None:
+    def take_channel(self, axis: int | None) -> None:
         """Take another axis for that of channels, or none; a step, or a part of the open one."""
         if axis != self.channel:
             with self.together():
                 assert self._open is not None
-                self._open.name = self._open.name or name
+                self._open.name = self._open.name or "choose channels"
                 self.add({(0, "channel", None): (self.channel, axis)})
                 self.channel = axis
 
-    def replace_all(self, items: Iterable[BoxObject], result: NDArray | None, channel: int | None) -> None:
-        """Put other objects, another result and axis of channels in the place of all that is there; one step."""
+    def replace_all(
+        self,
+        items: Iterable[BoxObject],
+        result: NDArray | None,
+        channel: int | None,
+        windows: tuple[Window, Window] = (None, None),
+    ) -> None:
+        """Put other objects, another result and axis of channels in the place of all that is there; one step.
+
+        Parameters
+        ----------
+        items : iterable of BoxObject
+            The objects.
+        result : array of int, optional
+            Their result, not copied; without one the present one is emptied.
+        channel : int, optional
+            The axis.
+        windows : tuple
+            The intensities that the image shows, and showed before.
+        """
         new = {item.id: item for item in items}
-        if result is not None:
-            self.result = blank_labels(self.shape) if self.result is None else self.result
-            self.highest_id = max(self.highest_id, int(result.max(initial=0)))
         with self.together():
-            self.take_channel(channel, "open session")
+            assert self._open is not None
+            self._open.name = "open session"
+            self.take_channel(channel)
+            if windows[0] != windows[1]:
+                self.add({(0, "window", None): (windows[1], windows[0])})
+            if result is not None or self.result is not None:
+                self._exchange_result(blank_labels(self.shape) if result is None else result, new.values())
             for id in sorted(self.objects.keys() | new.keys()):
                 with self.step("open session", id):
                     self.objects.pop(id, None)
                     if id in new:
                         self.objects[id] = new[id]
-            if self.result is not None:
-                for place in np.ndindex(*self.shape[:-2]):
-                    after = np.zeros_like(self.result[place]) if result is None else result[place]
-                    if after.any() or self.result[place].any():
-                        self._replace(0, Plane((*place, None, None)), after)
             self.current = max(self.open_objects, default=None)
+
+    def _exchange_result(self, labels: NDArray, items: Iterable[BoxObject]) -> None:
+        # the arrays as they are, since to compare or to copy volumes takes long
+        before = blank_labels(self.shape) if self.result is None else self.result
+        self.add({(0, "labels", None): (_whole(before, self.objects.values()), _whole(labels, items))})
+        self.result = labels
+        self._find_others(labels)
 
     def restore_others(self, changes: Changes) -> None:
         """Bring the axis of channels and the result back; pixels that the user has painted on since stay."""
         for (_, name, plane), (was, becomes) in changes.items():
             if name == "channel":
                 self.channel = becomes
+            if name == "window":
+                self.windowed.emit(was, becomes)
+            # a layer may have got other labels meanwhile
+            if name == "labels" and self.result is was.labels:
+                self.result = becomes.labels
             if name == "result" and self.result is not None:
                 labels = was.of(self.result[plane.index])
                 ours = (was.pixels != becomes.pixels) & (labels == was.pixels)
                 labels[ours] = becomes.pixels[ours]
+                self.writes += 1
+
+
+def _whole(labels: NDArray, items: Iterable[BoxObject]) -> Whole:
+    return Whole(labels, len({plane for item in items for plane in item.result_planes}))
+
+
+def _ids_in(labels: NDArray) -> set[int]:
+    """Which of the ids that objects may have occur among labels."""
+    found = np.zeros(MOST_IDS + 1, bool)
+    for place in np.ndindex(*labels.shape[:-2]):
+        plane = labels[place]
+        found[plane[(plane > 0) & (plane <= MOST_IDS)]] = True
+    return set(np.flatnonzero(found).tolist())

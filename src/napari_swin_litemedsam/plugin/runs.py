@@ -275,10 +275,11 @@ class Runs(QObject):
                 return
             done += 1
             # its planes are drawn anew, and what the user paints there is not to be painted over
-            work.edits.catch_up()
             item, here = session.objects.get(carried.id), work.edits.plane_in_view()
             if item is not None and here in (carried.plane, item.plane):
                 work.edits.read_prompts(here)
+            else:
+                work.edits.catch_up()
             if session.accept_step(carried) is not None:
                 self.reached.emit(work, carried.plane)
             self.progressed.emit(done, total)

@@ -58,6 +58,8 @@ class ScriptSession:
         work = self._chosen()
         if work is None:
             raise ScriptError("no image is chosen in the panel")
+        # what a script has painted on the layers counts at once
+        work.edits.catch_up()
         return work
 
     # ---- what there is
@@ -218,9 +220,7 @@ class ScriptSession:
         OSError
             If it cannot be written.
         """
-        work = self._work
-        work.edits.catch_up()
-        self._sessions.take_down(work)(Path(path))
+        self._sessions.take_down(self._work)(Path(path))
 
     def open(self, path: str | PathLike) -> None:
         """Put a saved session in the place of this one, as a step that can be undone, and `wait`.

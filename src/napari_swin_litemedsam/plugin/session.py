@@ -54,6 +54,15 @@ class Session(Editing):
         self.data = data
         self._name = next(_names)
 
+    def resume(self, data: Any, predictor: "LazyPredictor") -> None:
+        """Go on with another predictor, after whoever ran the last one was closed; what ran then waits again."""
+        if data is not self.data:
+            self.image_changed(data)
+        self.predictor = predictor
+        for item in self.objects.values():
+            if item.state is State.RUNNING:
+                item.wait()
+
     # ---- one object on its plane
 
     def ask(self) -> None:
@@ -158,7 +167,9 @@ class Session(Editing):
         # everything is read now, in the GUI thread, so that edits during the run cannot mix with it
         from ..propagation import follow
 
-        objects, plane = route.objects(self.open_objects.values()), route.plane
+        # their rows in the table say why some are left out, and must not keep others waiting
+        objects = [item for item in route.objects(self.open_objects.values()) if self._are_on_image(item)]
+        plane = route.plane
         if not objects:
             return lambda: iter(()), 0
         volume, key = Stack(self.data, plane), self._key(plane)
@@ -185,6 +196,19 @@ class Session(Editing):
                 for item, other in again:
                     item.stop_carrying(other)
         return steps, sum(track.count(len(volume)) for track in tracks)
+
+    def _are_on_image(self, item: BoxObject) -> bool:
+        """Whether each of the boxes that were drawn for an object covers something of the image."""
+        from ..predictor import EmptyBoxError, clip_box
+
+        # those around masks do, however thin
+        drawn = {plane: box for plane, box in boxes_of(item).items() if plane in item.boxes}
+        try:
+            for plane, box in drawn.items():
+                clip_box(box, *(self.shape[axis] for axis in plane.spans))
+        except EmptyBoxError:
+            return False
+        return True
 
     def accept_step(self, carried: Carried) -> BoxObject | None:
         """Take one plane of a propagation; return its object, or None if it has changed since."""

@@ -1,9 +1,9 @@
 """Saving and opening a session in the panel, and the offer to go on with one from before."""
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QFrame, QPushButton, QWidget
 
-from .controls import button, column, row
+from .controls import button, column, row, text_of_lines
 
 
 class SessionSection(QWidget):
@@ -19,8 +19,7 @@ class SessionSection(QWidget):
 
     def __init__(self, save: QPushButton, load: QPushButton, parent: QWidget | None = None):
         super().__init__(parent)
-        self.text = QLabel()
-        self.text.setWordWrap(True)
+        self.text = text_of_lines()
         # a scroll area asks for the height of one line, and cuts the others
         self.text.setMinimumHeight(3 * self.text.fontMetrics().lineSpacing() + 4)
         self.restore = button("Restore", "Bring back the boxes, prompts and masks; Undo takes them away again.")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox
@@ -14,10 +14,14 @@ from ..backends.model import weights_file
 from .autosave import Autosave, SessionFile, Writer, key_of, latest
 from .images import window_of
 from .messages import Messages
+from .objects import Window
 from .runs import Work
 from .session_section import SessionSection
 from .storage import SUFFIX, Origin, Saved, SessionFileError, read, restore, snapshot, weights_of, write
 from .worker import Runner
+
+if TYPE_CHECKING:
+    import napari
 
 _FILTER = f"Sessions (*{SUFFIX})"
 _UNFIT = re.compile(r"[^\w .-]+")  # for names of files
@@ -74,6 +78,11 @@ class Sessions(QObject):
         """Save what is not saved of a work, and let go of it."""
         self.withdraw(work)
         self._autosaves.pop(work).stop()
+
+    def save_pending(self) -> None:
+        """Save what is not saved yet of all works, without waiting for a pause."""
+        for autosave in self._autosaves.values():
+            autosave.save_pending()
 
     def close(self) -> None:
         """End all works; what is being written is written to its end."""
@@ -137,7 +146,7 @@ class Sessions(QObject):
         work.edits.catch_up()
         write_to = self.take_down(work)
         self._messages.say("Saving the session …")
-        self._writer.submit((work, path), lambda: write_to(path))
+        self._writer.submit((work, path, work.session.writes), lambda: write_to(path))
 
     def open(self, work: Work, path: Path) -> None:
         """Put a saved session in the place of a work's, as a step that can be undone."""
@@ -174,11 +183,14 @@ class Sessions(QObject):
         """
         work.edits.catch_up()
         image, window = work.layers.image, saved.origin.window
+        windows: tuple[Window, Window] = (None, None)
         if window is not None and not image.rgb and saved.shape == work.session.shape:
             # first, since what was run with another window would be run again, as the present one need not be
             work.session.current = None
+            before = _limits_of(image)
             image.contrast_limits = window
-        restore(work.session, saved)
+            windows = _limits_of(image), before
+        restore(work.session, saved, windows)
         if (offer := self._offers.get(work)) is not None and offer.path == path and offer.claim():
             del self._offers[work]
             self._autosaves[work].adopt(offer)
@@ -229,15 +241,24 @@ class Sessions(QObject):
                 self._messages.fail("The session could not be saved automatically; save it by hand", error)
             self._failing = error is not None
         elif what is not None:
-            work, path = what
+            work, path, writes = what
             if error is not None:
                 self._messages.fail(f"The session was not saved in '{path.name}'", error)
+                return
+            if work in self._autosaves and work.session.writes != writes:
+                # the result is written as it is, without a copy: half a commit may be in it
+                self.save(work, path)
                 return
             self._messages.say(f"The session is saved in '{path.name}'.")
             autosave = self._autosaves.get(work)
             if autosave is not None and not autosave.busy:
                 # the user's own file has all that is in it
                 autosave.drop()
+
+
+def _limits_of(image: "napari.layers.Image") -> Window:
+    low, high = image.contrast_limits
+    return low, high
 
 
 def _folder_of(work: Work) -> Path:

@@ -4,7 +4,7 @@ Only the GUI thread may call what is here.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,22 +128,29 @@ def set_owners(layers: "SessionLayers", ids: list[int]) -> None:
 
 def show_names(layers: "SessionLayers") -> None:
     """Write the objects' names into the features of masks and result, from where napari shows and we save them."""
-    objects = layers.session.objects
+    names = {item.id: item.name for item in layers.session.objects.values()}
     for labels in (layers.masks, layers.result):
-        if labels is None:
-            continue
-        before = labels.features.to_dict("list")
-        # labels that are of no object keep the names that they came with
-        names = {id: name for id, name in _named(before) if id not in objects}
-        names |= {item.id: item.name for item in objects.values() if item.name}
-        features = {"index": list(names), "name": list(names.values())}
-        if features != before and (names or before.get("index")):
+        features = None if labels is None else _renamed(labels.features.to_dict("list"), names)
+        if labels is not None and features is not None:
             with layers.changing():
                 labels.features = features
 
 
-def _named(features: dict[str, list[Any]]) -> Iterator[tuple[int, str]]:
-    return zip(features.get("index", []), features.get("name", []), strict=False)
+def _renamed(features: dict[str, list[Any]], names: dict[int, str]) -> dict[str, list[Any]] | None:
+    """Features of labels with the names of objects, all else as it was; None if nothing differs."""
+    others = {column: values for column, values in features.items() if column not in ("index", "name")}
+    rows = len(next(iter(features.values()), []))
+    # without that column napari takes the first row for label 0, and so on
+    before = list(zip(features.get("index", range(rows)), features.get("name", [""] * rows), strict=True))
+    # labels that are of no object keep the names that they came with
+    kept = [row for row, (id, _) in enumerate(before) if others or names.get(id, "kept")]
+    after = [(id, names.get(id, name)) for id, name in (before[row] for row in kept)]
+    new = [(id, name) for id, name in names.items() if name and id not in dict(before)]
+    if after + new == before:
+        return None
+    ids, named = zip(*after, *new, strict=True) if after or new else ((), ())
+    rest = {column: [*(values[row] for row in kept), *[None] * len(new)] for column, values in others.items()}
+    return {"index": list(ids), "name": list(named), **rest}
 
 
 def _owners(layer: Any) -> NDArray[np.int_]:
@@ -154,7 +161,7 @@ def _owners(layer: Any) -> NDArray[np.int_]:
 def show_boxes(layers: "SessionLayers") -> None:
     """Bring the layer of boxes up to date, leaving shapes alone that stand for the boxes of their objects."""
     boxes = layers.boxes
-    if boxes is None or layers.dragging:
+    if boxes is None or layers.dragging or layers.drawing:
         # a box that is being drawn or moved, and so stands for none yet, is not taken out of the user's hand
         return
     wanted = {item.id: item.boxes for item in layers.session.open_objects.values()}

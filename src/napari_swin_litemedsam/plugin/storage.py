@@ -78,8 +78,17 @@ def snapshot(session: Session, origin: Origin) -> Saved:
     return Saved(session.shape, origin, objects, session.result)
 
 
-def restore(session: Session, saved: Saved) -> None:
+def restore(session: Session, saved: Saved, windows: tuple[Window, Window] = (None, None)) -> None:
     """Put a saved session in the place of the present one, as a step that can be undone.
+
+    Parameters
+    ----------
+    session : Session
+        The present one.
+    saved : Saved
+        The other; its result is not copied.
+    windows : tuple
+        The intensities that the image shows, and showed before.
 
     Raises
     ------
@@ -96,7 +105,7 @@ def restore(session: Session, saved: Saved) -> None:
             item.state = State.WAITING
         for plane in {*item.answers, *item.hand}:
             item.compose(plane)
-    session.replace_all(items, saved.result, _channel_of(items, session))
+    session.replace_all(items, saved.result, _channel_of(items, session), windows)
 
 
 def _channel_of(items: list[BoxObject], session: Session) -> int | None:
@@ -183,7 +192,9 @@ def _uncropped(corner: list[int], part: NDArray, shape: tuple[int, ...]) -> NDAr
     ends = [start + side for start, side in zip(corner, part.shape, strict=True)]
     if min(corner) < 0 or any(end > side for end, side in zip(ends, shape, strict=True)):
         raise ValueError("the result does not fit")
-    labels = blank_labels(shape)
+    # the user's own labels may have ids that no object can have
+    wide = np.promote_types(part.dtype, np.uint16)
+    labels = blank_labels(shape) if wide == np.uint16 else np.zeros(shape, wide)
     labels[tuple(slice(start, end) for start, end in zip(corner, ends, strict=True))] = part
     return labels
 

@@ -7,9 +7,9 @@ import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
 from .layers import SessionLayers
-from .palette import colour_of, palette
+from .palette import BOX_COLOUR, CARRIED_COLOUR, colour_of, palette
 
-_SHOWN = {"boxes": "yellow", "carried": "orange"}
+_SHOWN = {"boxes": BOX_COLOUR, "carried": CARRIED_COLOUR}
 _HIDDEN = "transparent"
 
 
@@ -35,7 +35,9 @@ def show_all_but(layers: SessionLayers, hidden: AbstractSet[int]) -> None:
                 owners = shapes.features["object"].to_numpy(int)
                 # napari takes the colour of a selected shape, which may be a hidden one, for new ones
                 shapes.current_edge_color = colour
-                shapes.edge_color = [_HIDDEN if id in hidden else colour for id in owners]
+                shapes.edge_color = colours = [_HIDDEN if id in hidden else colour for id in owners]
+                # the number beside it
+                shapes.text.color = colours if hidden else colour
 
 
 def _colours(layers: SessionLayers, hidden: AbstractSet[int]) -> DirectLabelColormap:

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import ComboBox
 from napari.layers import Image, Labels
 from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from .edits import Edits
+from .folder_work import FolderWork
 from .help import HelpPopover
-from .images import channel_axes, show_plane
+from .images import show_plane
 from .intents import Intents
 from .keys import Keys
-from .layers import SessionLayers, is_empty
+from .layers import SessionLayers, is_empty, leave, take_up
 from .loading import LazyPredictor, ModelChoice, load_predictor
 from .messages import Messages
 from .model_section import devices
 from .objects import Change
+from .overview import show_no_work, show_position, show_work
 from .panel import Panel
 from .planes import Plane
 from .remembered import recall, remember
@@ -72,18 +75,20 @@ class SwinLiteMedSAMWidget(QWidget):
         self.sessions = Sessions(
             self.panel.session_section, self._messages, lambda: self._work, lambda: self._choice.checkpoint, self
         )
+        self.folder = FolderWork(napari_viewer, self._messages, self._works.get, self._put_away, self)
         self.intents = Intents(
             napari_viewer,
             self.panel,
             self._runs,
             self._messages,
             self.sessions,
+            self.folder,
             lambda: self._work,
             self._take_image,
             lambda: self._references.value,
         )
         self._session = ScriptSession(lambda: self._work, self._runs, self.sessions, lambda: self.busy)
-        self._keys = Keys(self.intents.do, self._messages.warn, self._show_keys)
+        self._keys = Keys(self.intents.do, self._messages.warn, self._show_keys, self.panel)
         self._keys.bind(napari_viewer)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -128,6 +133,8 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.window_section.percentiles_wanted.connect(intents.measure_window)
         panel.review_section.strip.clicked.connect(intents.go_to)
         self.sessions.opened.connect(runs.edited)
+        self.folder.opened.connect(self._begin_on)
+        self.folder.moved.connect(panel.folder_section.show_place)
         runs.said.connect(self._messages.say)
         runs.failed.connect(self._messages.fail)
         runs.changed.connect(self._show_objects)
@@ -207,7 +214,7 @@ class SwinLiteMedSAMWidget(QWidget):
                 self._drop(image, f"'{image.name}' has another size now. Its old boxes and masks stay, as mere layers.")
                 self._image_timer.start()
 
-    def _drop(self, image: Any, message: str) -> None:
+    def _drop(self, image: Any, message: str = "") -> None:
         """Work no more on an image."""
         work = self._works.pop(image)
         self.sessions.end(work)
@@ -217,8 +224,22 @@ class SwinLiteMedSAMWidget(QWidget):
         if work is self._work:
             self._work = None
         self._runs.drop(work)
-        if work.session.objects:
+        if message and work.session.objects:
             self._warn_later(work, message)
+
+    def _begin_on(self, image: "napari.layers.Image") -> None:
+        """Work on an image of a folder, ready for a box."""
+        self.image = image
+        self.intents.use_tool("box")
+
+    def _put_away(self, image: "napari.layers.Image") -> None:
+        """Take an image and the layers of ours that belong to it out of the viewer."""
+        own = []
+        if (work := self._works.get(image)) is not None:
+            own = work.layers.own()
+            self._drop(image)
+        for layer in (*own, image):
+            self.viewer.layers.remove(layer)
 
     def _take_image(self) -> None:
         """Work on the chosen image, each image with its own boxes."""
@@ -240,27 +261,17 @@ class SwinLiteMedSAMWidget(QWidget):
         """Offer the slices that boxes can be carried through in the view that the canvas shows."""
         if self._work is not None:
             self.panel.show_range(self._work.depth)
-            self._show_position()
+            show_position(self.panel, self._work)
 
     def _moved(self, event: Any = None) -> None:
         """Encode the slice that the user stays on while boxes are drawn, so that its first mask comes at once."""
-        self._show_position()
-        work = self._work
-        if work is not None and work.layers.boxes is not None and self._predictor.loaded:
-            self._runs.prepare(work, work.edits.plane_in_view(), _STAYS)
-
-    def _show_position(self) -> None:
-        """Mark the slice in view, if it is one of the current object's."""
-        if self._work is not None:
-            session, plane = self._work.session, self._work.edits.plane_in_view()
-            item = session.current_object
-            if session.channel is not None:
-                self.panel.channels.show_channel(plane.at[session.channel] or 0)
-            here = item is not None and item.plane.joins(plane)
-            self.panel.review_section.strip.show_current(plane.position if here else None)
+        if (work := self._work) is not None:
+            show_position(self.panel, work)
+            if work.layers.boxes is not None and self._predictor.loaded:
+                self._runs.prepare(work, work.edits.plane_in_view(), _STAYS)
 
     def _begin(self, image: "napari.layers.Image") -> None:
-        layers = SessionLayers(self.viewer, image, self._predictor)
+        layers = SessionLayers(self.viewer, image, self._predictor, take_up(image))
         layers.session.changed.connect(self._objects_changed)
         image.events.data.connect(self._image_replaced)
         self._work = self._works[image] = Work(layers, Edits(layers, self._runs.edited, self._messages.warn))
@@ -273,10 +284,7 @@ class SwinLiteMedSAMWidget(QWidget):
         """Take layers that are empty away when another image is chosen, if there is nothing to undo either."""
         for other, work in list(self._works.items()):
             if other != image and work.unused:
-                del self._works[other]
-                self.sessions.end(work)
-                work.edits.stop()
-                other.events.data.disconnect(self._image_replaced)
+                self._drop(other)
                 for layer in work.layers.own():
                     if layer in self.viewer.layers and is_empty(layer):
                         self.viewer.layers.remove(layer)
@@ -326,7 +334,8 @@ class SwinLiteMedSAMWidget(QWidget):
     def busy(self) -> bool:
         """Whether something runs or is about to."""
         timers = self._image_timer, self._follow_timer, self._lost_timer
-        return self._runs.busy or any(timer.isActive() for timer in timers)
+        runs = self._runs.busy or self.intents.busy or self.folder.busy
+        return runs or any(timer.isActive() for timer in timers)
 
     # ---- to the user
 
@@ -346,34 +355,16 @@ class SwinLiteMedSAMWidget(QWidget):
             show_rest(each.layers)
         panel.model_section.show_facts(self._predictor.facts)
         if work is None:
-            panel.channels.show_axes({}, None, False)
-            panel.table.show_objects([], None)
-            panel.enable(image=self.image is not None, objects=False)
-            panel.show_history(None, None)
-            panel.review_section.strip.show_scores({}, 1)
+            show_no_work(panel, self.image is not None)
             return
         for layer in work.layers.own():
             self._keys.bind(layer)
-        session, item = work.session, work.session.current_object
         show_names(work.layers)
         if work.hidden:
-            work.hidden &= session.objects.keys()
+            work.hidden &= work.session.objects.keys()
             # also when none is left, for colours that others have only while one is hidden
             show_all_but(work.layers, work.hidden)
-        panel.channels.show_axes(channel_axes(work.layers.image), session.channel, bool(session.objects))
-        panel.table.show_objects(session.objects.values(), session.current, work.hidden)
-        panel.show_switches(session.live, session.use_points, session.use_scribble)
-        panel.show_history(session.history.undo_name, session.history.redo_name)
-        reference = self._references.value is not None
-        committed = any(session.objects[id].committed for id in panel.table.chosen_ids)
-        panel.enable(True, item is not None, reference, item is not None and bool(item.hand), committed)
-        depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
-        panel.review_section.strip.show_scores({} if item is None else item.iou_by_position, depth)
-        self._show_position()
-        if panel.last.maximum() != work.depth - 1:
-            # another axis holds channels, since a session was opened or that was undone
-            self._show_range()
-        panel.show_resumable(self._runs.stopped is work)
+        show_work(panel, work, self._references.value is not None, self._runs.stopped is work)
 
     # ---- the end
 
@@ -382,6 +373,13 @@ class SwinLiteMedSAMWidget(QWidget):
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.shut_down()
         return super().event(event)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Save what is not saved yet: a window that is closed takes the panel with it, and tells it nothing else."""
+        for work in self._works.values():
+            work.edits.catch_up()
+        self.sessions.save_pending()
+        super().hideEvent(event)
 
     def shut_down(self) -> None:
         """Stop what runs and let go of the viewer; the layers stay."""
@@ -395,6 +393,7 @@ class SwinLiteMedSAMWidget(QWidget):
             timer.stop()
         self._runs.close()
         self.sessions.close()
+        self.folder.close()
         self.intents.close()
         self._keys.close()
         self.panel.window_section.show_image(None)
@@ -402,6 +401,7 @@ class SwinLiteMedSAMWidget(QWidget):
             image.events.data.disconnect(self._image_replaced)
             work.edits.stop()
             work.session.changed.disconnect(self._objects_changed)
+            leave(image, work.session)
         self._works.clear()
         self._work = None
         self.viewer.layers.events.inserted.disconnect(self._layers_changed)

@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QWidget
 
-from .controls import allow, column, explain, row
+from .controls import allow, column, explain, keep_narrow, row
 
 if TYPE_CHECKING:
     import napari
@@ -67,8 +67,7 @@ class WindowSection(QWidget):
         for title, preset in PRESETS.items():
             self.presets.addItem(_name(title, preset), preset)
         explain(self.presets, "Set the image layer's contrast limits, as width/level; the pixels stay as they are.")
-        # a long name must not make the panel wide
-        self.presets.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        keep_narrow(self.presets)
         self.presets.activated.connect(self._preset_chosen)
         self.width_box = _number("Width of the window: the range of intensities that the image shows.")
         self.level_box = _number("Level of the window: the intensity in its middle.")

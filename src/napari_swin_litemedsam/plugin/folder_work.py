@@ -1,0 +1,187 @@
+"""Going through the images of a folder: the labels of one are saved, and the next is opened."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Layer
+from qtpy.QtCore import QObject, Signal
+
+from ..geometry import Scan
+from ..io import read_scan, read_segments
+from ..io.scans import read_label_scan
+from ..io.segments import stem_of
+from .grid import place
+from .messages import Messages
+from .palette import palette
+from .reader import LayerData, image_layer, segment_options
+from .runs import Work
+from .worker import Runner
+from .worklist import FolderError, Task, first_open, tasks_in
+from .writer import write_labels
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from .objects import Change
+
+
+class FolderWork(QObject):
+    """The folder that a widget goes through; files are read and written in a thread.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where the images are shown.
+    messages : Messages
+        For the user.
+    work_on : callable
+        Returns the work on an image layer, or None.
+    put_away : callable
+        Takes an image layer out of the viewer, with the layers of ours that belong to it.
+    """
+
+    opened = Signal(object)  # the layer of an image, after those that belong to it
+    moved = Signal(str)  # where in the folder we are, in words
+
+    def __init__(
+        self,
+        viewer: "Viewer",
+        messages: Messages,
+        work_on: Callable[[Any], Work | None],
+        put_away: Callable[[Any], None],
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._viewer, self._messages = viewer, messages
+        self._work_on, self._put_away = work_on, put_away
+        self._runner = Runner()
+        self._tasks: list[Task] = []
+        self._place = 0
+        self._shown: tuple[Any, Task] | None = None  # the image layer, as long as we know
+
+    @property
+    def busy(self) -> bool:
+        """Whether a file is read or written."""
+        return self._runner.busy
+
+    @property
+    def work(self) -> Work | None:
+        """The work on the image of the folder that is open; None if there is none, or not any more."""
+        return None if self._shown is None else self._work_on(self._shown[0])
+
+    def close(self) -> None:
+        """Open nothing any more; what is being written is written to its end."""
+        self._runner.close()
+
+    def open(self, folder: Path) -> None:
+        """Save the labels of the image that is open, and go through a folder, from its first image without labels."""
+        found: list[Task] = []
+
+        def look() -> list[LayerData]:
+            found.extend(tasks_in(folder))
+            return _read(found[first_open(found)])
+
+        def take(layers: list[LayerData]) -> None:
+            self._tasks, self._place = found, first_open(found)
+            self._show(layers)
+
+        self._save(lambda: self._read(f"'{folder.name}'", look, take))
+
+    def go(self, by: int) -> None:
+        """Save the labels of the image that is open, and open the one so many places on."""
+        place = self._place + by
+        if not self._tasks:
+            self._messages.warn("Open a folder of images first.")
+        elif 0 <= place < len(self._tasks):
+            self._save(lambda: self._move(place))
+        else:
+            which = "last" if by > 0 else "first"
+            self._save(lambda: self._messages.say(f"This is the {which} image of the folder; its labels are saved."))
+
+    def _move(self, place: int) -> None:
+        # one that cannot be read is passed over the next time
+        self._place, task = place, self._tasks[place]
+        self._read(f"'{task.image.name}'", lambda: _read(task), self._show)
+
+    def _save(self, then: Callable[[], None]) -> None:
+        """Write the labels of the image that is open, if there are any, and go on if that went well."""
+        if self.busy:
+            self._messages.say("The last image is still being saved or opened.")
+            return
+        work = self.work
+        if work is None or self._shown is None or work.session.result is None:
+            then()
+            return
+        work.add_layer("result")
+        assert work.layers.result is not None
+        session, file = work.session, self._shown[1].labels
+        labels, meta, _ = work.layers.result.as_layer_data_tuple()
+        touched: list[bool] = []
+
+        def touch(change: "Change | None" = None) -> None:
+            touched.append(change is None or bool(change.ids))
+
+        def steps() -> Iterator[None]:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_labels(str(file), labels, meta)
+            yield
+
+        def end(error: Exception | None) -> None:
+            session.changed.disconnect(touch)
+            session.repainted.disconnect(touch)
+            if error is not None:
+                self._messages.fail(f"The labels were not saved in '{file}'", error)
+            elif any(touched):
+                # a copy to write from would keep the window waiting, in large volumes
+                self._messages.warn("The labels were changed while they were saved. Do it once more.")
+            else:
+                then()
+
+        session.changed.connect(touch)
+        session.repainted.connect(touch)
+        self._messages.say(f"Saving the labels in '{file.name}' …")
+        self._runner.start(steps, lambda _: None, end)
+
+    def _read(self, what: str, read: Callable[[], list[LayerData]], take: Callable[[list[LayerData]], None]) -> None:
+        def steps() -> Iterator[list[LayerData]]:
+            yield read()
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail(f"{what} was not opened", error)
+            self._tell()
+
+        self._messages.say(f"Opening {what} …")
+        self._runner.start(steps, take, end)
+
+    def _show(self, layers: list[LayerData]) -> None:
+        if self._shown is not None and self._shown[0] in self._viewer.layers:
+            self._put_away(self._shown[0])
+        image = self._viewer.add_layer(Layer.create(*layers[0]))
+        self._shown = image, self._tasks[self._place]
+        for data in layers[1:]:
+            self._viewer.add_layer(Layer.create(*data))
+        self.opened.emit(image)
+
+    def _tell(self) -> None:
+        if self._tasks:
+            place, task = self._place + 1, self._tasks[self._place]
+            self.moved.emit(f"{place} of {len(self._tasks)}: {task.image.name}")
+
+
+def _read(task: Task) -> list[LayerData]:
+    """An image, and the labels that it has, in a layer of the name of the result, which they so become."""
+    scan, name = read_scan(task.image), stem_of(task.image)
+    layers = [image_layer(scan, name)]
+    if task.labels.exists():
+        labels = read_label_scan(task.labels)
+        near = scan.geometry is None or labels.geometry is None or scan.geometry.near(labels.geometry)
+        if labels.array.shape != scan.array.shape[: labels.array.ndim] or not near:
+            raise FolderError(f"the labels in {task.labels} do not lie on the image")
+        segments = read_segments(task.labels)
+        array, options = place(Scan(labels.array.astype(np.uint16), scan.geometry, scan.files))
+        shown = segment_options(segments) if segments else {"colormap": palette()}
+        layers.append((array, {"name": f"{name} result", "opacity": 0.6} | shown | options, "labels"))
+    return layers

@@ -1,0 +1,236 @@
+"""A folder of images gone through: labels saved beside them, the next one opened."""
+
+import nibabel
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QFileDialog
+from skimage.io import imread, imsave
+
+from napari_swin_litemedsam.io import read_segments
+from napari_swin_litemedsam.io.scans import read_label_scan
+from napari_swin_litemedsam.plugin import folder_work
+from napari_swin_litemedsam.plugin.worklist import FolderError, first_open, tasks_in
+from napari_swin_litemedsam.training.data import find_pairs
+
+from .conftest import BOX, PIXELS, filled
+
+PICTURE = (255 * PIXELS / PIXELS.max()).astype(np.uint8)
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "study" / "images"
+    folder.mkdir(parents=True)
+    for name in ("a.png", "b.png", "c.png"):
+        imsave(folder / name, PICTURE, check_contrast=False)
+    return folder
+
+
+@pytest.fixture
+def widget(open_widget):
+    return open_widget()
+
+
+@pytest.fixture
+def press(widget, settle):
+    def do(name):
+        widget.panel.buttons[name].click()
+        settle(widget)
+
+    return do
+
+
+@pytest.fixture
+def open_folder(images, widget, press, monkeypatch):
+    def do(folder=images.parent):
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(folder))
+        press("open_folder")
+
+    return do
+
+
+def names(widget):
+    return [layer.name for layer in widget.viewer.layers]
+
+
+def test_each_image_is_segmented_saved_and_followed_by_the_next(images, widget, open_folder, press, draw, settle):
+    open_folder()
+    assert widget.image.name == "a"
+    assert widget.panel.folder_section.text.text() == "1 of 3: a.png"
+    # ready for a box
+    assert widget.viewer.layers.selection.active.mode == "add_rectangle"
+    draw(widget, BOX)
+    settle(widget)
+    press("next_image")
+    labels = images.parent / "labels" / "a.png"
+    np.testing.assert_array_equal(imread(labels), filled(BOX, PICTURE.shape))
+    assert widget.image.name == "b"
+    assert not [name for name in names(widget) if name.startswith("a")]
+    assert [pair.image.name for pair in find_pairs(images.parent)] == ["a.png"]
+
+
+def test_labels_come_back_with_their_image_and_can_be_added_to(images, widget, open_folder, press, draw, settle):
+    open_folder()
+    draw(widget, BOX)
+    widget.session.wait()
+    widget.intents.rename(1, "nodule")
+    press("next_image")
+    press("previous_image")
+    assert widget.image.name == "a"
+    np.testing.assert_array_equal(widget.session.result, filled(BOX, PICTURE.shape))
+    other = (BOX[2] + 3, 2, BOX[2] + 8, 12)
+    draw(widget, other)
+    settle(widget)
+    press("next_image")
+    labels = images.parent / "labels" / "a.png"
+    np.testing.assert_array_equal(imread(labels), filled(BOX, PICTURE.shape) + 2 * filled(other, PICTURE.shape))
+    assert [(segment.id, segment.name) for segment in read_segments(labels)] == [(1, "nodule"), (2, "object 2")]
+
+
+def test_a_folder_goes_on_where_it_was_left_and_images_without_objects_get_no_labels(
+    images, widget, open_folder, press, draw, settle
+):
+    open_folder()
+    draw(widget, BOX)
+    settle(widget)
+    press("next_image")
+    press("next_image")
+    assert widget.image.name == "c"
+    assert sorted(path.name for path in (images.parent / "labels").iterdir()) == ["a.png"]
+    open_folder()
+    assert widget.image.name == "b"
+
+
+def test_the_last_image_stays_with_its_labels_saved(images, widget, open_folder, press, draw, settle):
+    open_folder()
+    press("next_image")
+    press("next_image")
+    draw(widget, BOX)
+    settle(widget)
+    press("next_image")
+    assert widget.image.name == "c"
+    assert "This is the last image of the folder" in widget.panel.status.text()
+    assert (images.parent / "labels" / "c.png").exists()
+
+
+def test_labels_of_a_scan_lie_on_its_grid(tmp_path, widget, open_folder, press, draw, settle):
+    affine = np.array([[-0.7, 0, 0, 10], [0, 0.7, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1.0]])
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    nibabel.save(
+        nibabel.Nifti1Image(np.arange(24 * 20 * 4, dtype=np.int16).reshape(24, 20, 4), affine), folder / "x.nii.gz"
+    )
+    open_folder(folder)
+    widget.viewer.dims.set_point(0, 5 + 3 * 2)
+    widget.session.add_box((4, 5, 12, 14))
+    widget.session.wait()
+    press("next_image")
+    saved = nibabel.load(folder / "labels" / "x.nii.gz")
+    np.testing.assert_allclose(saved.affine, affine, atol=1e-6)
+    assert saved.shape == (24, 20, 4)
+    assert np.count_nonzero(saved.dataobj) == 9 * 10
+    assert np.flatnonzero(np.asarray(saved.dataobj).any(axis=(0, 1))).tolist() == [2]
+    again = read_label_scan(folder / "labels" / "x.nii.gz").array
+    open_folder(folder)
+    np.testing.assert_array_equal(widget.session.result, widget._work.layers.result.data)
+    assert np.count_nonzero(widget.session.result) == np.count_nonzero(again)
+
+
+def test_what_cannot_be_saved_stays_open(images, widget, open_folder, press, draw, settle, warnings_shown):
+    (images.parent / "labels").write_text("in the way")
+    open_folder()
+    draw(widget, BOX)
+    settle(widget)
+    press("next_image")
+    assert widget.image.name == "a"
+    assert len(widget.session.objects) == 1
+    assert "were not saved" in warnings_shown[-1].message
+
+
+def test_labels_that_change_while_they_are_saved_are_saved_once_more(
+    images, widget, open_folder, press, draw, settle, warnings_shown, monkeypatch
+):
+    open_folder()
+    draw(widget, BOX)
+    settle(widget)
+    widget.session.commit()
+    monkeypatch.setattr(folder_work, "write_labels", lambda *_: None)
+    widget.panel.buttons["next_image"].click()
+    widget.session.reopen([1])
+    settle(widget)
+    assert widget.image.name == "a"
+    assert "changed while they were saved" in warnings_shown[-1].message
+
+
+def test_an_object_without_a_mask_is_not_left_behind(widget, open_folder, press, draw, settle, warnings_shown):
+    open_folder()
+    widget.panel.live.click()
+    draw(widget, BOX)
+    press("next_image")
+    assert widget.image.name == "a"
+    assert "Without a mask yet: 1" in warnings_shown[-1].message
+
+
+def test_an_image_that_cannot_be_read_is_told_and_passed_over(images, widget, open_folder, press, warnings_shown):
+    (images / "b.png").write_bytes(b"not an image")
+    open_folder()
+    press("next_image")
+    assert "'b.png' was not opened" in warnings_shown[-1].message
+    assert widget.image.name == "a"
+    press("next_image")
+    assert widget.image.name == "c"
+
+
+def test_labels_of_another_size_are_told_and_left_alone(images, widget, open_folder, warnings_shown):
+    labels = images.parent / "labels"
+    labels.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        imsave(labels / name, np.ones((3, 3), np.uint8), check_contrast=False)
+    open_folder()
+    assert "do not lie on the image" in warnings_shown[-1].message
+    assert widget.image is None
+    assert imread(labels / "a.png").shape == (3, 3)
+
+
+def test_an_image_that_was_removed_by_hand_is_no_obstacle(widget, open_folder, press):
+    open_folder()
+    widget.viewer.layers.clear()
+    press("next_image")
+    assert widget.image.name == "b"
+
+
+def test_other_images_of_the_viewer_stay(widget, open_folder, press):
+    widget.viewer.add_image(PIXELS, name="mine")
+    open_folder()
+    press("next_image")
+    assert widget.image.name == "b"
+    assert {"mine", "b"} <= set(names(widget))
+
+
+def test_without_a_folder_there_is_nothing_to_go_to(widget, warnings_shown):
+    button = widget.panel.buttons["next_image"]
+    assert not button.isEnabled()
+    assert "no folder is open" in button.toolTip()
+    # the key does the same
+    widget.intents.next_image()
+    assert "Open a folder" in warnings_shown[-1].message
+
+
+def test_a_folder_without_images_is_told(tmp_path, widget, open_folder, warnings_shown):
+    open_folder(tmp_path)
+    assert "no image that can be read" in warnings_shown[-1].message
+
+
+def test_a_folder_may_not_hold_two_images_that_share_labels(images):
+    imsave(images / "a.jpg", PICTURE, check_contrast=False)
+    with pytest.raises(FolderError, match=r"a.jpg and a.png would have the same"):
+        tasks_in(images)
+
+
+def test_a_folder_that_is_done_begins_anew(images):
+    tasks = tasks_in(images)
+    assert first_open(tasks) == 0
+    for task in tasks:
+        task.labels.parent.mkdir(exist_ok=True)
+        task.labels.touch()
+    assert first_open(tasks) == 0
