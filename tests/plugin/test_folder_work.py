@@ -207,6 +207,14 @@ def test_other_images_of_the_viewer_stay(widget, open_folder, press):
     assert {"mine", "b"} <= set(names(widget))
 
 
+def test_the_view_fits_each_image(images, widget, open_folder, press):
+    imsave(images / "b.png", np.tile(PICTURE, (4, 4)), check_contrast=False)
+    widget.viewer.add_image(PIXELS, name="mine")
+    open_folder()
+    press("next_image")
+    assert widget.viewer.scene.camera.center[1:] == pytest.approx((4 * np.array(PICTURE.shape) - 1) / 2)
+
+
 def test_without_a_folder_there_is_nothing_to_go_to(widget, warnings_shown):
     button = widget.panel.buttons["next_image"]
     assert not button.isEnabled()

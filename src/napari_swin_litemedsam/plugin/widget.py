@@ -230,6 +230,8 @@ class SwinLiteMedSAMWidget(QWidget):
     def _begin_on(self, image: "napari.layers.Image") -> None:
         """Work on an image of a folder, ready for a box."""
         self.image = image
+        # napari does so for the first image of all only
+        self.viewer.reset_view(layers=[image])
         self.intents.use_tool("box")
 
     def _put_away(self, image: "napari.layers.Image") -> None:
