@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 # directions in files are float32 or short decimals
 _TOLERANCE = 1e-4
+# pixels that what lies at one place may be apart; rounding in headers is far less
+SAME_PLACE = 0.5
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,18 @@ def test_labels_of_another_size_are_told_and_left_alone(images, widget, open_fol
     assert imread(labels / "a.png").shape == (3, 3)
 
 
+def test_labels_that_lie_elsewhere_are_told(tmp_path, widget, open_folder, warnings_shown):
+    folder = tmp_path / "scans"
+    (folder / "labels").mkdir(parents=True)
+    array, affine = np.ones((12, 10, 3), np.uint8), np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = 10, 20, 30
+    nibabel.save(nibabel.Nifti1Image(array, affine), folder / "x.nii.gz")
+    affine[0, 3] += 2
+    nibabel.save(nibabel.Nifti1Image(array, affine), folder / "labels" / "x.nii.gz")
+    open_folder(folder)
+    assert "do not lie on the image" in warnings_shown[-1].message
+
+
 def test_an_image_that_was_removed_by_hand_is_no_obstacle(widget, open_folder, press):
     open_folder()
     widget.viewer.layers.clear()

@@ -7,14 +7,12 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import Geometry
+from ..geometry import SAME_PLACE, Geometry
 from ..io.files import CaseError
 from ..io.npz import read_case_labels
 from ..io.scans import LABEL_SUFFIXES, read_label_scan, read_scan
 from .scores import ObjectScore, modality_of, score_case
 
-# in pixels; rounding in headers is far less
-_SAME_PLACE = 0.5
 # of a part of a grid, whose pixels must be the grid's own
 _SAME_PIXELS = 0.1
 # what nnU-Net adds to the name of an image, and so `predict` to that of its labels
@@ -147,7 +145,7 @@ def _shift(labels: Labels, truth: Labels, path: Path) -> NDArray[np.integer]:
     one, other = labels.geometry, truth.geometry
     if shape == whole:
         off = one.apart(other, shape) if one is not None and other is not None else 0
-        if off > _SAME_PLACE:
+        if off > SAME_PLACE:
             raise CaseError(f"{path}: lies elsewhere in space than the truth, by up to {off:.1f} pixels; resample it")
         return at
     told = f"{path}: shape {shape} instead of {whole}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from skimage.measure import label as connected_components
 
+from ..geometry import SAME_PLACE
 from ..io import CaseError, dicom, itk, nifti, raster, read_case, read_scan
 from ..io.files import smallest_labels
 from ..io.scans import read_label_scan
@@ -20,8 +21,6 @@ from ..io.segments import stem_of, suffix_of
 # a BMP is told rather than passed over
 IMAGE_SUFFIXES = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, *dicom.SUFFIXES, ".bmp")
 _JPEG = (".jpg", ".jpeg")
-# in pixels, between a label and its image; rounding in headers is far less
-_SAME_PLACE = 0.5
 # parts of one class nearer than this, in pixels of the 256 frame, are what a user puts in one box
 SEPARATE_AT = 6
 # boxes are drawn up to this many pixels of the 256 frame too large (paper, section 4.2)
@@ -166,7 +165,7 @@ def _read_files(pair: Pair) -> tuple[NDArray, NDArray]:
     pixels = image.array[..., :3] if image.is_colour else image.array
     if image.geometry and label.geometry and pixels.shape == label.array.shape:
         off = label.geometry.apart(image.geometry, pixels.shape)
-        if off > _SAME_PLACE:
+        if off > SAME_PLACE:
             raise DataError(f"{pair.label}: lies elsewhere than its image, by up to {off:.1f} pixels; resample it")
     return (pixels if image.is_volume else pixels[None]), label.array
 
