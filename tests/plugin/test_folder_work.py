@@ -9,6 +9,7 @@ from skimage.io import imread, imsave
 from napari_swin_litemedsam.io import read_segments
 from napari_swin_litemedsam.io.scans import read_label_scan
 from napari_swin_litemedsam.plugin import folder_work
+from napari_swin_litemedsam.plugin.autosave import key_of
 from napari_swin_litemedsam.plugin.worklist import FolderError, first_open, tasks_in
 from napari_swin_litemedsam.training.data import find_pairs
 
@@ -111,6 +112,17 @@ def test_the_last_image_stays_with_its_labels_saved(images, widget, open_folder,
     assert widget.image.name == "c"
     assert "This is the last image of the folder" in widget.panel.status.text()
     assert (images.parent / "labels" / "c.png").exists()
+
+
+def test_sessions_are_saved_beside_the_image_and_told_apart_by_its_file(images, widget, open_folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, **_: asked.append(args[2]) or ("", ""))
+    open_folder()
+    widget.intents.save_session()
+    assert asked == [str(images / "a.swin-litemedsam.zip")]
+    own = key_of(widget.image)
+    same = widget.viewer.add_image(widget.image.data, name="a")
+    assert key_of(same) != own
 
 
 def test_labels_of_a_scan_lie_on_its_grid(tmp_path, widget, open_folder, press, draw, settle):

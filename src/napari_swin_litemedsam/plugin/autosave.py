@@ -14,6 +14,7 @@ import numpy as np
 from qtpy.QtCore import QLockFile, QObject, QSysInfo, QTimer, Signal
 
 from .folders import user_data
+from .grid import file_of
 from .images import pixels_of, spatial_shape
 from .objects import Change
 from .session import Session
@@ -37,7 +38,7 @@ def folder() -> Path:
 def key_of(image: "napari.layers.Image") -> str:
     """Names an image by its file, or else its layer, its size, and a few pixels if they are in memory."""
     pixels, digest = pixels_of(image), sha256()
-    digest.update(repr((image.source.path or image.name, spatial_shape(image), str(image.dtype))).encode())
+    digest.update(repr((file_of(image) or image.name, spatial_shape(image), str(image.dtype))).encode())
     if isinstance(pixels, np.ndarray) and not isinstance(pixels, np.memmap):
         sample = pixels[tuple(slice(None, None, max(1, side // _SAMPLE)) for side in pixels.shape)]
         digest.update(np.ascontiguousarray(sample).data)

@@ -63,6 +63,14 @@ def placement_of(layer: Any) -> dict[str, Any]:
     return {KEY: layer.metadata[KEY]} if KEY in layer.metadata else {}
 
 
+def file_of(layer: Any) -> str:
+    """The file or folder that a layer was read from; empty if nothing tells."""
+    placement = layer.metadata.get(KEY)
+    files = placement.files if isinstance(placement, Placement) else ()
+    # napari knows only of what its own readers have opened
+    return str(layer.source.path or next(iter(files), ""))
+
+
 def restore(labels: NDArray, meta: dict[str, Any]) -> tuple[NDArray, Geometry | None, tuple[Path, ...]]:
     """Labels on the grid of the scan that they were drawn on, its geometry and its files.
 

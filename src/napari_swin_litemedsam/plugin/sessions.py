@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from ..backends.model import weights_file
 from .autosave import Autosave, SessionFile, Writer, key_of, latest
+from .grid import file_of
 from .images import window_of
 from .messages import Messages
 from .objects import Window
@@ -205,7 +206,7 @@ class Sessions(QObject):
     def take_down(self, work: Work) -> Callable[[Path], None]:
         """Take a session down as it is now; what is returned writes it, in any thread."""
         image, checkpoint = work.layers.image, weights_file(self._checkpoint())
-        origin = Origin(image.name, str(image.source.path or ""), window_of(image))
+        origin = Origin(image.name, file_of(image), window_of(image))
         saved = snapshot(work.session, origin)
 
         def write_to(path: Path) -> None:
@@ -263,5 +264,5 @@ def _limits_of(image: "napari.layers.Image") -> Window:
 
 def _folder_of(work: Work) -> Path:
     """Where the image's file is, or else the user's own folder."""
-    source = work.layers.image.source.path
+    source = file_of(work.layers.image)
     return Path(source).parent if source and Path(source).exists() else Path.home()
