@@ -121,13 +121,14 @@ class Geometry:
             self.affine, other.affine, rtol=1e-6, atol=1e-6 * max(self.spacing)
         )
 
-    def apart(self, other: "Geometry", shape: Sequence[int]) -> float:
-        """How far apart, in pixels, two arrays of one shape lie; 0 if one of them tells no place."""
-        # an origin of zeros is what programs write that know of no place
-        if not any(self.origin) or not any(other.origin):
-            return 0.0
-        corners = np.array(list(product(*((0, side - 1) for side in shape))), float)
-        return float(np.abs(other.to_index(self.to_world(corners)) - corners).max())
+
+def distance(one: Geometry | None, other: Geometry | None, shape: Sequence[int]) -> float:
+    """How far apart, in pixels, two arrays of one shape lie; 0 if one of them tells no place."""
+    # an origin of zeros is what programs write that know of no place
+    if one is None or other is None or not any(one.origin) or not any(other.origin):
+        return 0.0
+    corners = np.array(list(product(*((0, side - 1) for side in shape))), float)
+    return float(np.abs(other.to_index(one.to_world(corners)) - corners).max())
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,9 +75,17 @@ class TorchBackend:
         scribbles: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `Backend`; in smaller parts if memory does not suffice for all prompts together."""
-        given: tuple[Any, ...] = points, labels, boxes, scribbles
+        some = points.shape[1] > 0
         try:
-            return self._decode(features, *given)
+            with torch.inference_mode(), self._precision():
+                logits, iou = self._network.decode(
+                    type(features)(*(x.float() for x in features)),
+                    self._tensor(points) if some else None,
+                    self._tensor(labels) if some else None,
+                    self._tensor(boxes),
+                    None if scribbles is None else self._tensor(scribbles),
+                )
+            return logits.float().cpu().numpy(), iou.float().cpu().numpy()
         except RuntimeError as error:
             if not _lacks_memory(error):
                 raise
@@ -86,31 +94,12 @@ class TorchBackend:
         if not middle:
             raise self._no_memory()
 
-        def cut(rows: slice) -> list[Any]:
-            return [None if x is None else x[rows] for x in given]
-
-        halves = [self.decode(features, *cut(rows)) for rows in (slice(middle), slice(middle, None))]
-        logits, iou = (np.concatenate(x) for x in zip(*halves, strict=True))
-        return logits, iou
-
-    def _decode(
-        self,
-        features: Any,
-        points: NDArray[np.float32],
-        labels: NDArray[np.int64],
-        boxes: NDArray[np.float32],
-        scribbles: NDArray[np.float32] | None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        some = points.shape[1] > 0
-        with torch.inference_mode(), self._precision():
-            logits, iou = self._network.decode(
-                type(features)(*(x.float() for x in features)),
-                self._tensor(points) if some else None,
-                self._tensor(labels) if some else None,
-                self._tensor(boxes),
-                None if scribbles is None else self._tensor(scribbles),
-            )
-        return logits.float().cpu().numpy(), iou.float().cpu().numpy()
+        halves = []
+        for rows in (slice(middle), slice(middle, None)):
+            some_scribbles = None if scribbles is None else scribbles[rows]
+            halves.append(self.decode(features, points[rows], labels[rows], boxes[rows], some_scribbles))
+        all_logits, all_iou = zip(*halves, strict=True)
+        return np.concatenate(all_logits), np.concatenate(all_iou)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self._device.type, self._half, enabled=self.is_half)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import SAME_PLACE, Geometry
+from ..geometry import SAME_PLACE, Geometry, distance
 from ..io.files import CaseError
 from ..io.npz import read_case_labels
 from ..io.scans import LABEL_SUFFIXES, read_label_scan, read_scan
@@ -144,7 +144,7 @@ def _shift(labels: Labels, truth: Labels, path: Path) -> NDArray[np.integer]:
     at, shape, whole = np.zeros(truth.ids.ndim, int), labels.ids.shape, truth.ids.shape
     one, other = labels.geometry, truth.geometry
     if shape == whole:
-        off = one.apart(other, shape) if one is not None and other is not None else 0
+        off = distance(one, other, shape)
         if off > SAME_PLACE:
             raise CaseError(f"{path}: lies elsewhere in space than the truth, by up to {off:.1f} pixels; resample it")
         return at
@@ -154,7 +154,7 @@ def _shift(labels: Labels, truth: Labels, path: Path) -> NDArray[np.integer]:
         raise CaseError(told)
     at = np.rint(other.to_index(one.origin)).astype(int)
     there = Geometry.make(other.spacing, other.to_world(at), other.direction)
-    if one.apart(there, shape) > _SAME_PIXELS or (at >= whole).any() or (at + shape <= 0).any():
+    if distance(one, there, shape) > _SAME_PIXELS or (at >= whole).any() or (at + shape <= 0).any():
         raise CaseError(f"{told}, and no part of the truth's grid; resample it")
     return at
 

@@ -16,6 +16,8 @@ from .npz import case_scan, read_case, read_case_labels, write_segmentation
 from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sidecar
 
 NPZ = (".npz",)
+# of files that hold one scan each; DICOM files hold slices, and often have no ending
+FILE_SUFFIXES = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES)
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".npz", ".png", ".tif", ".tiff", ".dcm")
 
 
@@ -198,4 +200,4 @@ def write_labels(
 
 
 def _known() -> str:
-    return ", ".join((*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, *NPZ, *dicom.SUFFIXES))
+    return ", ".join((*FILE_SUFFIXES, *NPZ, *dicom.SUFFIXES))

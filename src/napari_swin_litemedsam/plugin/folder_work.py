@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
-from ..geometry import SAME_PLACE, Scan
+from ..geometry import SAME_PLACE, Scan, distance
 from ..io import read_scan, read_segments
 from ..io.scans import read_label_scan
 from ..io.segments import stem_of
@@ -178,9 +178,7 @@ def _read(task: Task) -> list[LayerData]:
     if task.labels.exists():
         labels = read_label_scan(task.labels)
         shape = scan.array.shape[: 2 + scan.is_volume]
-        one, other = scan.geometry, labels.geometry
-        off = one.apart(other, shape) if one is not None and other is not None and one.ndim == other.ndim else 0
-        if labels.array.shape != shape or off > SAME_PLACE:
+        if labels.array.shape != shape or distance(scan.geometry, labels.geometry, shape) > SAME_PLACE:
             raise FolderError(f"the labels in {task.labels} do not lie on the image")
         segments = read_segments(task.labels)
         array, options = place(Scan(labels.array.astype(np.uint16), scan.geometry, scan.files))

@@ -4,7 +4,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from ..io import itk, nifti, raster
+from ..io import raster
+from ..io.scans import FILE_SUFFIXES
 from ..io.segments import stem_of, suffix_of
 
 _IMAGES, _LABELS = "images", "labels"
@@ -34,10 +35,11 @@ def tasks_in(folder: Path) -> list[Task]:
     """
     if (folder / _IMAGES).is_dir():
         folder = folder / _IMAGES
-    known = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES)
-    images = sorted(path for path in folder.iterdir() if suffix_of(path) in known and not path.name.startswith("."))
+    images = sorted(
+        path for path in folder.iterdir() if suffix_of(path) in FILE_SUFFIXES and not path.name.startswith(".")
+    )
     if not images:
-        raise FolderError(f"{folder}: no image that can be read here; known are {', '.join(known)}")
+        raise FolderError(f"{folder}: no image that can be read here; known are {', '.join(FILE_SUFFIXES)}")
     tasks = [Task(image, _labels_of(image)) for image in images]
     labels, times = Counter(task.labels for task in tasks).most_common(1)[0]
     if times > 1:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from skimage.measure import label as connected_components
 
-from ..geometry import SAME_PLACE
-from ..io import CaseError, dicom, itk, nifti, raster, read_case, read_scan
+from ..geometry import SAME_PLACE, distance
+from ..io import CaseError, dicom, read_case, read_scan
 from ..io.files import smallest_labels
-from ..io.scans import read_label_scan
+from ..io.scans import FILE_SUFFIXES, read_label_scan
 from ..io.segments import stem_of, suffix_of
 
 # a BMP is told rather than passed over
-IMAGE_SUFFIXES = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES, *dicom.SUFFIXES, ".bmp")
+IMAGE_SUFFIXES = (*FILE_SUFFIXES, *dicom.SUFFIXES, ".bmp")
 _JPEG = (".jpg", ".jpeg")
 # parts of one class nearer than this, in pixels of the 256 frame, are what a user puts in one box
 SEPARATE_AT = 6
@@ -163,8 +163,8 @@ def _read_files(pair: Pair) -> tuple[NDArray, NDArray]:
         raise DataError(f"{pair.label}: JPEG blurs the ids of labels; save it as PNG")
     image, label = read_scan(pair.image), read_label_scan(pair.label)
     pixels = image.array[..., :3] if image.is_colour else image.array
-    if image.geometry and label.geometry and pixels.shape == label.array.shape:
-        off = label.geometry.apart(image.geometry, pixels.shape)
+    if pixels.shape == label.array.shape:
+        off = distance(label.geometry, image.geometry, pixels.shape)
         if off > SAME_PLACE:
             raise DataError(f"{pair.label}: lies elsewhere than its image, by up to {off:.1f} pixels; resample it")
     return (pixels if image.is_volume else pixels[None]), label.array
