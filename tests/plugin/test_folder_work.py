@@ -259,6 +259,12 @@ def test_a_folder_may_not_hold_two_images_that_share_labels(images):
         tasks_in(images)
 
 
+def test_a_segmentation_beside_its_scan_is_no_image(tmp_path):
+    for name in ("x.nrrd", "x.seg.nrrd"):
+        (tmp_path / name).touch()
+    assert [task.image.name for task in tasks_in(tmp_path)] == ["x.nrrd"]
+
+
 def test_a_folder_that_is_done_begins_anew(images):
     tasks = tasks_in(images)
     assert first_open(tasks) == 0

@@ -13,11 +13,10 @@ from ..geometry import Scan
 from ..io import CaseError, Segment, dicom, read_case, read_scan
 from ..io.boxes import BOXES_SUFFIX, ScanBox, boxes_of, read_boxes
 from ..io.npz import Case, case_scan
-from ..io.scans import FILE_SUFFIXES, LABEL_SUFFIXES
+from ..io.scans import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from ..io.segments import stem_of, suffix_of
 
-# .seg.nrrd is a segmentation beside its scan
-_SCANS = {*FILE_SUFFIXES, *dicom.SUFFIXES} - {".seg.nrrd"}
+_SCANS = (*IMAGE_SUFFIXES, *dicom.SUFFIXES)
 # what labels of a scan are written as, if the user names a folder
 _WRITTEN_AS = {".nii": ".nii.gz", ".nrrd": ".seg.nrrd", ".nhdr": ".seg.nrrd", ".mhd": ".mha", ".jpg": ".png"}
 _WRITTEN_AS |= {".jpeg": ".png", ".dcm": ".nii.gz", ".dicom": ".nii.gz", "": ".nii.gz"}

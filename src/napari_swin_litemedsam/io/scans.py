@@ -18,6 +18,8 @@ from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sideca
 NPZ = (".npz",)
 # of files that hold one scan each; DICOM files hold slices, and often have no ending
 FILE_SUFFIXES = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES)
+# .seg.nrrd is a segmentation beside its scan
+IMAGE_SUFFIXES = tuple(suffix for suffix in FILE_SUFFIXES if suffix != ".seg.nrrd")
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".npz", ".png", ".tif", ".tiff", ".dcm")
 
 

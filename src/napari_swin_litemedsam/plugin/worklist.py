@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..io import raster
-from ..io.scans import FILE_SUFFIXES
+from ..io.scans import IMAGE_SUFFIXES
 from ..io.segments import stem_of, suffix_of
 
 _IMAGES, _LABELS = "images", "labels"
@@ -36,10 +36,10 @@ def tasks_in(folder: Path) -> list[Task]:
     if (folder / _IMAGES).is_dir():
         folder = folder / _IMAGES
     images = sorted(
-        path for path in folder.iterdir() if suffix_of(path) in FILE_SUFFIXES and not path.name.startswith(".")
+        path for path in folder.iterdir() if suffix_of(path) in IMAGE_SUFFIXES and not path.name.startswith(".")
     )
     if not images:
-        raise FolderError(f"{folder}: no image that can be read here; known are {', '.join(FILE_SUFFIXES)}")
+        raise FolderError(f"{folder}: no image that can be read here; known are {', '.join(IMAGE_SUFFIXES)}")
     tasks = [Task(image, _labels_of(image)) for image in images]
     labels, times = Counter(task.labels for task in tasks).most_common(1)[0]
     if times > 1:
