@@ -175,6 +175,7 @@ def rows():
     for every in (2, 3):
         yield f"default, every {every} slices", ours(Options(every=every))
     yield "default, small objects looked at twice", ours(Options(zoom=True))
+    yield "default, and back from the ends", ours(Options(consistent=True))
     yield "default, a 2D box on one slice and open ranges", ours(Options(), opened)
     yield "default, the true boxes on the middle and both end slices", ours(Options(), thrice)
     yield "default, the true box on every slice", ours(Options(), told)

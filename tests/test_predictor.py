@@ -308,6 +308,7 @@ def test_small_objects_are_looked_at_again_and_large_ones_are_not():
         np.testing.assert_allclose(result.box, box)
         assert result.points.shape == (4, 2)
     assert len(recorder.encoded) == 3, "the image, the two near each other, and the one far away"
+    assert not any(predictor.is_to_be_encoded(box) for box in (large, small, far)), "that was done"
     # the tile's brightest and darkest pixels are its own, and it fills the frame
     assert recorder.encoded[1].shape == (3, 256, 256)
     assert (recorder.encoded[1] > 0).mean() > 0.99
@@ -325,6 +326,7 @@ def test_the_second_look_can_be_left_out():
         recorder = Recorder()
         predictor = Predictor(None, recorder, zoom=made)
         predictor.set_image(image, zoom=asked)
+        assert predictor.is_to_be_encoded((100, 100, 120, 120)) == (encoded == 2)
         predictor.predict((100, 100, 120, 120))
         assert len(recorder.encoded) == encoded
 

@@ -75,7 +75,17 @@ class _Encoded:
         return self.area.nbytes + sum(x.nbytes for x in self.features)
 
 
-_Closer = Callable[[Tile], _Encoded]
+@dataclass(frozen=True)
+class _Source:
+    """What is encoded, as a whole or a part of it, and where the features are kept."""
+
+    image: ArrayLike
+    window: tuple[float, float] | None
+    key: Hashable
+    cache: FeatureCache[_Encoded]
+
+    def name(self, tile: Tile | None) -> Hashable:
+        return (self.key if tile is None else (self.key, tile)), self.window
 
 
 def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu") -> Model:
@@ -161,7 +171,7 @@ class Predictor:
         self._cache: FeatureCache[_Encoded] = FeatureCache(cache_bytes)
         self._encoding = Lock()
         self._current: _Encoded | None = None
-        self._closer: _Closer | None = None
+        self._closer: _Source | None = None  # where the second look finds its parts
 
     @cached_property
     def backend(self) -> Backend:
@@ -189,41 +199,41 @@ class Predictor:
         zoom : bool, optional
             Whether to look at small objects again; None does as the predictor was made to.
         """
-        window = _plain(window)
         # what belongs to an image without a name is asked for only as long as it is set
         cache = FeatureCache[_Encoded](self._cache.budget) if key is None else self._cache
-        self._current = self._encoded(cache, image, window, key)
-        zoom = self._zoom if zoom is None else zoom
-        self._closer = (lambda tile: self._encoded(cache, image, window, (key, tile), tile)) if zoom else None
+        source = _Source(image, _plain(window), key, cache)
+        self._current = self._encoded(source)
+        self._closer = source if (self._zoom if zoom is None else zoom) else None
 
     def prefetch(self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable) -> None:
         """Encode an image for a later `set_image` with the same window and key.
 
         May run in another thread than everything else; predictions go on for the image that was set.
         """
-        self._encoded(self._cache, image, _plain(window), key)
+        self._encoded(_Source(image, _plain(window), key, self._cache))
 
     def is_encoded(self, window: tuple[float, float] | None, key: Hashable) -> bool:
         """Whether `set_image` with this window and key would find the features in the cache."""
         return (key, _plain(window)) in self._cache
 
-    def _encoded(
-        self,
-        cache: "FeatureCache[_Encoded]",
-        image: ArrayLike,
-        window: tuple[float, float] | None,
-        key: Hashable,
-        tile: Tile | None = None,
-    ) -> _Encoded:
-        name = (key, window)
+    def is_to_be_encoded(self, box: ArrayLike) -> bool:
+        """Whether `predict` for this box would encode the part of the image around it, a small object's, at first."""
+        frame, closer = self._image.frame, self._closer
+        if closer is None:
+            return False
+        tile = tile_around(clip_box(box, frame.height, frame.width), (frame.height, frame.width))
+        return tile is not None and closer.name(tile) not in closer.cache
+
+    def _encoded(self, source: _Source, tile: Tile | None = None) -> _Encoded:
+        name, cache = source.name(tile), source.cache
         found = cache.get(name)
         if found is not None:
             return found
-        image = check_image(image)
+        image = check_image(source.image)
         if tile is not None:
             image = image[tile.pixels]
         frame = Frame(*image.shape[:2])
-        pixels = frame.input(image, window)
+        pixels = frame.input(image, source.window)
         with self._encoding:
             # another thread may have encoded the same image meanwhile
             found = cache.get(name)
@@ -321,7 +331,7 @@ class Predictor:
         frame = self._image.frame
         return prompts_in_frame(frame, self._image.area, clip_box(box, frame.height, frame.width), *prompts)
 
-    def _decode(self, image: _Encoded, closer: _Closer | None, prompts: list[FramePrompts]) -> Iterator[Prediction]:
+    def _decode(self, image: _Encoded, closer: _Source | None, prompts: list[FramePrompts]) -> Iterator[Prediction]:
         for first in range(0, len(prompts), self.backend.batch):
             group = prompts[first : first + self.backend.batch]
             answers = self._answers(image, group)
@@ -335,12 +345,12 @@ class Predictor:
                 yield _prediction(image.frame, prompt, answer)
 
     def _closer_answers(
-        self, whole: Frame, closer: _Closer, prompts: list[FramePrompts]
+        self, whole: Frame, closer: _Source, prompts: list[FramePrompts]
     ) -> dict[int, tuple[Tile, Frame, _Answer]]:
         """Answers for the prompts of small objects, by number, in the frames of the tiles around them."""
         found = {}
         for tile, chosen in _tiles(whole, prompts).items():
-            part = closer(tile)
+            part = self._encoded(closer, tile)
             answers = self._answers(part, [prompts[i].within(tile, whole, part.frame) for i in chosen])
             found.update({i: (tile, part.frame, answer) for i, answer in zip(chosen, answers, strict=True)})
         return found

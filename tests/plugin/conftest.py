@@ -38,13 +38,18 @@ class FakePredictor:
     def __init__(self):
         self.backend = SimpleNamespace(description="nothing")
         self.milliseconds = {"encode": 12.3}
+        self.small = False  # whether to answer as for a small object that was not looked at yet
         self.calls = []
         self.images = []
         self.allowed = Event()
         self.allowed.set()
 
+    def is_to_be_encoded(self, box):
+        return self.small
+
     def set_image(self, image, window=None, key=None, zoom=None):
         self.images.append((np.array(image), window, key))
+        self.first_look = self.small and zoom is False
 
     def predict(self, box, points=None, point_labels=None, scribble=None, seed=0):
         assert self.allowed.wait(10)
@@ -54,6 +59,8 @@ class FakePredictor:
         y0, x0, y1, x1 = np.rint(box).astype(int)
         mask = np.zeros((height, width), bool)
         mask[y0 : y1 + 1, x0 : x1 + 1] = True
+        if self.first_look:
+            mask[y1] = False
         if points is None:
             points = np.array([[y0 + 1 + seed, x0 + 1], [y0 + 1, x1 - 1], [y1 - 1, x1 - 1], [y1 - 1, x0 + 1]], float)
             point_labels = np.ones(4, int)
@@ -152,13 +159,20 @@ def make(model, predictor):
     return do
 
 
+def answer(session, request):
+    """Let the model answer a request; return the object, or None if it has changed since."""
+    for given in session.compute(request):
+        item = session.accept(request, *given)
+    return item
+
+
 def run_on(layers, plane=SECOND, box=(2.0, 3.0, 9.0, 12.0)):
     """Make an object with an answer, and the layers that show it."""
     session = layers.session
     item = session.add_box(plane, box)
     layers.ensure()
     request = session.next_request(None)
-    session.accept(request, session.compute(request))
+    answer(session, request)
     return item
 
 

@@ -116,6 +116,39 @@ def test_every_second_slice(widget, settle, predictor):
     assert 5 not in widget._work.session.objects[1].iou_by_position
 
 
+def test_there_and_back(widget, settle, predictor):
+    asked = len(predictor.calls)
+    widget.panel.carry.consistent.setChecked(True)
+    propagate(widget, settle)
+    item = widget._work.session.objects[1]
+    assert slices(widget) == list(range(10))
+    assert sorted(plane.position for plane in item.carried) == list(range(10))
+    assert {plane.position for plane in item.ends} == {0, 9}
+    # all slices once, and those between the box and the two ends again
+    assert len(predictor.calls) - asked == 10 + 7
+    again = len(predictor.calls)
+    widget.panel.buttons["undo"].click()
+    settle(widget)
+    assert slices(widget) == [3]
+    assert len(predictor.calls) == again
+
+
+def test_what_was_stopped_before_the_way_back_is_done_again(widget, settle, predictor, qtbot):
+    widget.panel.carry.consistent.setChecked(True)
+    widget.panel.buttons["propagate"].click()
+    qtbot.waitUntil(lambda: len(slices(widget)) >= 3, timeout=10000)
+    widget.panel.buttons["cancel"].click()
+    settle(widget)
+    item = widget._work.session.objects[1]
+    stopped, asked = len(item.carried), len(predictor.calls)
+    propagate(widget, settle)
+    assert slices(widget) == list(range(10))
+    assert len(item.carried) == 10
+    if stopped < 3:
+        # nothing but the box's slice was final
+        assert len(predictor.calls) - asked == 10 - stopped + 7
+
+
 def test_switches_reach_the_propagation(widget):
     widget.panel.carry.one_part.setChecked(False)
     widget.panel.carry.filled.setChecked(False)
@@ -123,6 +156,7 @@ def test_switches_reach_the_propagation(widget):
     widget.panel.carry.zoom.setChecked(True)
     options = widget.panel.carry.options()
     assert options.zoom
+    assert not options.consistent
     assert not options.one_part
     assert not options.filled
 

@@ -7,6 +7,8 @@ from napari_swin_litemedsam.plugin.planes import Plane
 from napari_swin_litemedsam.plugin.session import Session
 from napari_swin_litemedsam.propagation import Options
 
+from .conftest import answer
+
 BOX = (10.0, 20.0, 30.0, 50.0)
 OTHER = (20.0, 20.0, 40.0, 50.0)
 
@@ -24,7 +26,7 @@ def session(predictor):
 
 def run(session):
     request = session.next_request(None)
-    session.accept(request, session.compute(request))
+    answer(session, request)
 
 
 def boxed(session, z=5, box=BOX):

@@ -6,7 +6,7 @@ from napari_swin_litemedsam.plugin.edits import Edits
 from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 
-from .conftest import axial
+from .conftest import answer, axial
 
 BOX = (2.0, 3.0, 9.0, 12.0)
 SLICE = axial(1)
@@ -27,7 +27,7 @@ class Desk:
         self.layers.ensure()
         self.edits.listen()
         while (request := self.session.next_request(None)) is not None:
-            self.session.accept(request, self.session.compute(request))
+            answer(self.session, request)
         self.edited.clear()
 
     def draw(self, box=BOX, plane=SLICE):

@@ -4,7 +4,7 @@ import pytest
 
 from napari_swin_litemedsam.plugin.images import GEOMETRY
 
-from .conftest import SECOND, draw_box, filled, run_on
+from .conftest import SECOND, answer, draw_box, filled, run_on
 
 
 def test_boxes_come_first_and_stay_on_top(make, model):
@@ -60,7 +60,7 @@ def test_each_layer_shows_what_there_is_from_the_moment_it_is_there(make):
     session = layers.session
     session.add_box(SECOND, (2.0, 3.0, 9.0, 12.0))
     request = session.next_request(None)
-    session.accept(request, session.compute(request))
+    answer(session, request)
     assert layers.missing == ["masks", "scribble", "points", "carried"]
     layers.add("masks")
     assert layers.scribble is None

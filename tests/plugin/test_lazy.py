@@ -12,7 +12,7 @@ from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import blank_labels
 from napari_swin_litemedsam.predictor import Predictor
 
-from .conftest import FakePredictor, axial
+from .conftest import FakePredictor, answer, axial
 
 SHAPE = (6, 48, 64)
 BOX = (10.0, 20.0, 30.0, 50.0)
@@ -58,7 +58,7 @@ def test_nothing_is_read_again_while_its_features_are_known(reference_model):
     session.add_box(axial(4), BOX)
     for _ in range(2):
         request = session.next_request((0.0, 2.0))
-        session.accept(request, session.compute(request))
+        answer(session, request)
         session.edit_points(1, [[15, 30]], [1])
     assert len(data.read) == 1
 
@@ -71,7 +71,7 @@ def test_the_finest_of_several_scales_is_segmented():
     layers.ensure()
     item = layers.session.add_box(axial(4), BOX)
     request = layers.session.next_request(None)
-    layers.session.accept(request, layers.session.compute(request))
+    answer(layers.session, request)
     assert fake.images[-1][0].shape == (48, 64)
     assert item.masks[axial(4)].box == BOX
     assert layers.masks.data.shape == SHAPE
@@ -86,7 +86,7 @@ def test_labels_of_a_huge_image_take_no_room():
     layers.ensure()
     item = layers.session.add_box(axial(39999), BOX)
     request = layers.session.next_request(None)
-    layers.session.accept(request, layers.session.compute(request))
+    answer(layers.session, request)
     for plane in item.masks:
         layers.session.draw_masks(layers.masks.data[plane.index], plane)
     assert layers.masks.data.shape == shape

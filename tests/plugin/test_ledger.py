@@ -11,7 +11,7 @@ from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.objects import State
 from napari_swin_litemedsam.plugin.session import Session
 
-from .conftest import FLAT, axial
+from .conftest import FLAT, answer, axial
 
 BOX = (10.0, 20.0, 30.0, 50.0)
 
@@ -28,7 +28,7 @@ def picture(predictor):
 
 def run(session):
     request = session.next_request(None)
-    return session.accept(request, session.compute(request))
+    return answer(session, request)
 
 
 def carry(session):
@@ -80,7 +80,7 @@ class TestUndo:
         for act in actions:
             act()
             while (request := session.next_request(None)) is not None:
-                session.accept(request, session.compute(request))
+                answer(session, request)
             states.append(state(session))
         for expected in states[-2::-1]:
             assert session.undo()
@@ -99,7 +99,7 @@ class TestUndo:
         session.edit_points(1, [[12, 22]], [0])
         request = session.next_request(None)
         session.undo()
-        assert session.accept(request, session.compute(request)) is None
+        assert answer(session, request) is None
         assert session.objects[1].state is State.DONE
         assert len(session.objects[1].points) == 4
 

@@ -15,7 +15,7 @@ from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import Plane
 
-from .conftest import FakePredictor
+from .conftest import FakePredictor, answer
 
 SHAPES = {2: (9, 11), 3: (6, 9, 11), 4: (3, 5, 9, 11)}
 pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")  # napari, of rotated volumes
@@ -59,7 +59,7 @@ class Desk:
         self.layers.ensure()
         self.edits.listen()
         request = self.session.next_request(None)
-        return self.session.accept(request, self.session.compute(request))
+        return answer(self.session, request)
 
 
 desk_of = cache(Desk)

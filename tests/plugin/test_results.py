@@ -10,7 +10,7 @@ from napari_swin_litemedsam.plugin.carrying import Route
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.session import Session
 
-from .conftest import axial
+from .conftest import answer, axial
 from .test_edits import Desk
 
 BOX, OTHER = (5.0, 5.0, 15.0, 15.0), (10.0, 10.0, 20.0, 20.0)
@@ -24,7 +24,7 @@ def session(predictor):
 def draw(session, box=BOX, z=1):
     item = session.add_box(axial(z), box)
     request = session.next_request(None)
-    session.accept(request, session.compute(request))
+    answer(session, request)
     return item
 
 
@@ -104,7 +104,7 @@ class TestCommit:
         assert session.current == 1
         session.move_box(1, axial(1), OTHER)
         request = session.next_request(None)
-        session.accept(request, session.compute(request))
+        answer(session, request)
         session.commit([1])
         assert session.result[1, 6, 6] == 0
         assert session.result[1, 18, 18] == 1

@@ -7,7 +7,7 @@ from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.objects import State
 from napari_swin_litemedsam.plugin.session import Session
 
-from .conftest import FLAT, axial
+from .conftest import FLAT, answer, axial
 
 BOX = (10.0, 20.0, 30.0, 50.0)
 
@@ -24,7 +24,7 @@ def picture(predictor):
 
 def run(session, window=None):
     request = session.next_request(window)
-    return session.accept(request, session.compute(request))
+    return answer(session, request)
 
 
 def carry(session, first=0, last=4):
@@ -94,15 +94,43 @@ class TestRequests:
         item = session.add_box(axial(1), BOX)
         request = session.next_request(None)
         session.move_box(1, axial(1), (0, 0, 5, 5))
-        assert session.accept(request, session.compute(request)) is None
+        assert answer(session, request) is None
         assert item.state is State.WAITING
         assert not item.masks
+
+    def test_a_small_object_is_shown_at_the_first_of_two_looks(self, session, predictor):
+        predictor.small = True
+        item = session.add_box(axial(1), BOX)
+        request = session.next_request(None)
+        first, second = session.compute(request)
+        assert session.accept(request, *first) is item
+        assert item.masks[axial(1)].box == (10, 20, 29, 50)
+        assert item.state is State.RUNNING
+        assert session.commit([1]) == [], "its mask is not the last"
+        assert session.accept(request, *second) is item
+        assert item.masks[axial(1)].box == (10, 20, 30, 50)
+        assert item.state is State.DONE
+        assert session.undo()
+        assert not session.objects
+        assert session.redo()
+        assert session.objects[1].masks[axial(1)].box == (10, 20, 30, 50)
+
+    def test_an_edit_after_the_first_look_comes_before_the_second(self, session, predictor):
+        predictor.small = True
+        item = session.add_box(axial(1), BOX)
+        request = session.next_request(None)
+        first, second = session.compute(request)
+        session.accept(request, *first)
+        session.edit_points(1, [[12, 22]], [0])
+        assert session.accept(request, *second) is None
+        assert item.state is State.WAITING
+        assert item.masks[axial(1)].box == (10, 20, 29, 50)
 
     def test_an_answer_to_a_removed_object_is_refused(self, session):
         session.add_box(axial(1), BOX)
         request = session.next_request(None)
         session.remove(1)
-        assert session.accept(request, session.compute(request)) is None
+        assert answer(session, request) is None
         assert session.fail(request, "gone") is None
 
     def test_a_failure_keeps_the_old_mask(self, session):

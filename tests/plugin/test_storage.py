@@ -11,7 +11,7 @@ from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.session import Session
 from napari_swin_litemedsam.plugin.storage import Origin, SessionFileError, read, restore, snapshot, write
 
-from .conftest import axial
+from .conftest import answer, axial
 
 BOX = (5.0, 5.0, 15.0, 15.0)
 SHAPE = (4, 30, 41)
@@ -27,11 +27,11 @@ def session(predictor):
     for z, box in ((1, BOX), (2, (1.0, 2.0, 9.0, 30.5)), (0, (3.0, 3.0, 8.0, 8.0))):
         session.add_box(axial(z), box)
         request = session.next_request(None)
-        session.accept(request, session.compute(request))
+        answer(session, request)
     session.select(1)
     session.place_box(1, axial(3), (6.0, 6.0, 14.0, 14.0))
     request = session.next_request(None)
-    session.accept(request, session.compute(request))
+    answer(session, request)
     steps, _ = session.carry(Route(axial(0), 0, 3), None)
     for step in steps():
         session.accept_step(step)

@@ -120,13 +120,15 @@ def _through(
     options: "Options | None",
     progress: Callable[[int, int], Any],
 ) -> NDArray[np.uint16]:
-    from ..propagation import follow
+    from ..propagation import Options, follow
 
     places = np.zeros(volume.shape, np.uint16)
-    total = sum(track.count(len(volume)) for track in tracks)
+    options = options or Options()
+    total = options.count(tracks, len(volume))
     for done, step in enumerate(follow(volume, tracks, predictor, window, options=options), 1):
-        plane, place = places[step.z], owners[step.object]
-        plane[step.prediction.mask & (plane < place)] = place
+        if not step.draft:
+            plane, place = places[step.z], owners[step.object]
+            plane[step.prediction.mask & (plane < place)] = place
         progress(done, total)
     return places
 

@@ -70,6 +70,11 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
         action="store_true",
         help="keep also parts of a mask that do not touch the object on the slice before",
     )
+    parser.add_argument(
+        "--consistent",
+        action="store_true",
+        help="carry objects back from their ends, too, and let the surer of both ways count where they differ",
+    )
     parser.add_argument("--keep-holes", action="store_true", help="leave holes in masks as they are")
     add_model_options(parser)
     parser.add_argument(
@@ -153,6 +158,7 @@ def _do(job: Job, args: argparse.Namespace, predictor: Any) -> tuple[int, list[s
         one_part=not args.all_parts,
         filled=not args.keep_holes,
         zoom=args.zoom is True,
+        consistent=args.consistent,
     )
     # challenge images are windowed already
     window = None if job.boxes is None else _window(scan)

@@ -44,6 +44,12 @@ class CarryOptions(QWidget):
             "On each slice, objects smaller than a fifth of it are looked at again in the part around them. Takes the "
             "longer, the more of them are far from each other.",
         )
+        self.consistent = QCheckBox("Come back from the ends, too")
+        explain(
+            self.consistent,
+            "Each object is also carried back from where it has ended, and where both ways differ the surer one "
+            "counts. Takes twice as long, and seldom pays: look at the ends first.",
+        )
         self.by_spacing = QCheckBox("Margin as wide as slices are apart")
         explain(
             self.by_spacing,
@@ -57,6 +63,7 @@ class CarryOptions(QWidget):
                 self.one_part,
                 self.filled,
                 self.zoom,
+                self.consistent,
                 self.by_spacing,
             ),
         )
@@ -64,6 +71,7 @@ class CarryOptions(QWidget):
         self.one_part.setChecked(Options.one_part)
         self.filled.setChecked(Options.filled)
         self.zoom.setChecked(Options.zoom)
+        self.consistent.setChecked(Options.consistent)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -92,5 +100,6 @@ class CarryOptions(QWidget):
             one_part=self.one_part.isChecked(),
             filled=self.filled.isChecked(),
             zoom=self.zoom.isChecked(),
+            consistent=self.consistent.isChecked(),
             spacing=spacing if self.by_spacing.isChecked() else None,
         )

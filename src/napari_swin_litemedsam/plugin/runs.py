@@ -230,15 +230,15 @@ class Runs(QObject):
     def _run(self, work: Work, request: Request) -> None:
         session = work.session
 
-        def steps() -> "Iterator[Prediction]":
-            yield session.compute(request)
+        def steps() -> "Iterator[tuple[Prediction, bool]]":
+            return session.compute(request)
 
-        def accept(prediction: "Prediction") -> None:
+        def accept(answer: "tuple[Prediction, bool]") -> None:
             if work not in self._works:
                 return
             # a drag or a stroke that goes on while the answer comes must not be painted over
             work.edits.read_prompts(request.plane)
-            session.accept(request, prediction)
+            session.accept(request, *answer)
 
         def end(error: Exception | None) -> None:
             if error is not None and session.fail(request, str(error)) is not None:

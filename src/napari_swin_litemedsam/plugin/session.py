@@ -101,20 +101,25 @@ class Session(Editing):
         key = (self._key(plane), plane.position)
         self.predictor().set_image(Slice(self.data, plane), window=window, key=key)
 
-    def compute(self, request: Request) -> "Prediction":
-        """Run the model; to be called in a worker."""
-        predictor = self.predictor()
-        predictor.set_image(Slice(self.data, request.plane), window=request.window, key=request.key)
-        return predictor.predict(
-            request.box,
-            points=request.points,
-            point_labels=request.point_labels,
-            scribble=request.scribble,
-            seed=request.seed,
-        )
+    def compute(self, request: Request) -> "Iterator[tuple[Prediction, bool]]":
+        """Run the model, in a worker; yield an answer, and whether it is the last.
 
-    def accept(self, request: Request, prediction: "Prediction") -> BoxObject | None:
-        """Take an answer; return its object, or None if the object has changed since it was asked for."""
+        Where a second look takes an encoding of its own, the answer of the first comes before.
+        """
+        predictor, image = self.predictor(), Slice(self.data, request.plane)
+        prompts = request.points, request.point_labels, request.scribble, request.seed
+        predictor.set_image(image, request.window, request.key)
+        if predictor.is_to_be_encoded(request.box):
+            predictor.set_image(image, request.window, request.key, zoom=False)
+            yield predictor.predict(request.box, *prompts), False
+            predictor.set_image(image, request.window, request.key)
+        yield predictor.predict(request.box, *prompts), True
+
+    def accept(self, request: Request, prediction: "Prediction", last: bool = True) -> BoxObject | None:
+        """Take an answer; return its object, or None if the object has changed since it was asked for.
+
+        Until the last answer has come the object is running.
+        """
         item = self._asked(request.id, request.version)
         if item is None:
             return None
@@ -125,7 +130,9 @@ class Session(Editing):
             if not item.scribble_edited:
                 item.scribble = Patch.cut(prediction.scribble)
             item.answer(request.plane, prediction.mask)
-            item.ious[request.plane], item.state = prediction.iou, State.DONE
+            item.ious[request.plane] = prediction.iou
+            if last:
+                item.state = State.DONE
             # what was carried from the old mask is to be done again, as far as the next box
             carry_again(item, request.plane)
         return item
@@ -165,19 +172,19 @@ class Session(Editing):
             Number of steps, at most.
         """
         # everything is read now, in the GUI thread, so that edits during the run cannot mix with it
-        from ..propagation import follow
+        from ..propagation import Options, follow
 
         # their rows in the table say why some are left out, and must not keep others waiting
         objects = [item for item in route.objects(self.open_objects.values()) if self._are_on_image(item)]
         plane = route.plane
         if not objects:
             return lambda: iter(()), 0
-        volume, key = Stack(self.data, plane), self._key(plane)
+        volume, key, options = Stack(self.data, plane), self._key(plane), route.options or Options()
         tracks = tracks_of(objects, route, volume.shape)
         asked = [(item.id, item.version) for item in objects]
 
         def steps() -> Iterator[Carried]:
-            for step in follow(volume, tracks, self.predictor(), window, key, route.options):
+            for step in follow(volume, tracks, self.predictor(), window, key, options):
                 if not any(self._asked(*which) for which in asked):
                     return
                 yield Carried(*asked[step.object], plane.moved(step.z), step)
@@ -195,7 +202,7 @@ class Session(Editing):
             with self.consequence(self._propagation, *{item.id for item, _ in again}):
                 for item, other in again:
                     item.stop_carrying(other)
-        return steps, sum(track.count(len(volume)) for track in tracks)
+        return steps, options.count(tracks, len(volume))
 
     def _are_on_image(self, item: BoxObject) -> bool:
         """Whether each of the boxes that were drawn for an object covers something of the image."""
@@ -219,7 +226,9 @@ class Session(Editing):
         if self._propagation is None:
             self._propagation = self.history.record("propagate", {})
         with self.consequence(self._propagation, item.id, goes_on=True):
-            item.carried[carried.plane] = (y0, x0, y1, x1)
+            # a draft is not what it is to be, should the run be stopped before the way back
+            if not carried.step.draft:
+                item.carried[carried.plane] = (y0, x0, y1, x1)
             item.answer(carried.plane, prediction.mask)
             # what lies between slices that the model saw has no predicted IoU
             if prediction.mask.any() and not np.isnan(prediction.iou):

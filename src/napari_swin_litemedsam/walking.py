@@ -1,0 +1,250 @@
+"""How one object goes through a volume: which slices, with which box, and where it ends."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .interpolation import interpolate_boxes, interpolate_masks
+from .postprocessing import connected_to, fill_holes
+from .predictor import Prediction, clip_box
+from .preprocessing import FRAME_SIZE
+from .prompts import bounding_box
+from .stopping import Stop, StopRules
+from .tracks import Box, Mask, Track
+
+# of a box's size from one slice to the next, so that less is lost should the range end before the object does
+_LEAST_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Options:
+    """How objects are carried from slice to slice.
+
+    Parameters
+    ----------
+    margin : float
+        From the mask's outermost pixels to the next slice's box, in pixels of the 256 frame.
+    spacing : sequence of float, optional
+        (z, y, x) of the volume in mm; with it `margin_mm` counts instead of `margin`.
+    margin_mm : float
+        Margin for each mm between slices.
+    taper : float
+        How much smaller boxes get towards the ends of a range inside the volume, by no more than a fifth a slice:
+        0.5 as the sections of an ellipsoid, 0 not at all.
+    every : int
+        The model runs on every k-th slice, the masks in between are interpolated.
+    one_part : bool
+        Whether only those parts of a mask are kept that continue the object.
+    filled : bool
+        Whether holes in masks are filled.
+    zoom : bool
+        Whether small objects are looked at again in the part of the slice around them, which is encoded for it.
+    consistent : bool
+        Whether objects go back from their ends, too, and both ways make a mask: each slice is then yielded twice.
+    stops : StopRules
+        End objects without a range.
+    """
+
+    margin: float = 5
+    spacing: Sequence[float] | None = None
+    margin_mm: float = 1
+    taper: float = 0.5
+    every: int = 1
+    one_part: bool = True
+    filled: bool = True
+    zoom: bool = False
+    consistent: bool = False
+    stops: StopRules = field(default_factory=StopRules)
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"every must be at least 1, it is {self.every}")
+        if self.spacing is not None and not (len(self.spacing) == 3 and np.all(np.asarray(self.spacing) > 0)):
+            raise ValueError(f"expected three positive spacings (z, y, x), got {self.spacing}")
+
+    def margins(self, size: int) -> NDArray[np.float64]:
+        """Margin along y and x, in pixels of slices whose longest side is `size`."""
+        if self.spacing is None:
+            return np.full(2, self.margin * size / FRAME_SIZE)
+        dz, dy, dx = self.spacing
+        return self.margin_mm * dz / np.array([dy, dx])
+
+    def count(self, tracks: Sequence[Track], depth: int) -> int:
+        """Number of steps in a volume of `depth` slices, at most."""
+        return (2 if self.consistent else 1) * sum(track.count(depth) for track in tracks)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One object on one slice.
+
+    Parameters
+    ----------
+    object : int
+        Index of the object.
+    z : int
+        The slice.
+    prediction : Prediction
+        What was found there, the mask tidied up; without points and scribble if the model was not asked.
+    stop : Stop, optional
+        Why the object goes no further in this direction. Where a rule has ended it, the mask is empty.
+    draft : bool
+        Whether a step of the same object on the same slice is to follow, after the way back.
+    """
+
+    object: int
+    z: int
+    prediction: Prediction
+    stop: Stop | None = None
+    draft: bool = False
+
+
+class Walk:
+    """How far one object has come."""
+
+    def __init__(self, number: int, track: Track, shape: tuple[int, int, int], options: Options):
+        self.depth, *self.shape = shape
+        track.check(self.depth)
+        self.number, self.track, self.options = number, track, options
+        self.masks = {z: np.asarray(mask, bool) for z, mask in track.masks.items()}
+        # a mask may be a pixel thin, and so may be the box around it
+        self.boxes = {
+            z: clip_box(_spread(box) if z in self.masks else box, *self.shape) for z, box in track.boxes.items()
+        }
+        self.first, self.last = track.span(self.depth)
+        self.low, self.high = min(track.boxes), max(track.boxes)
+        self.start = self.high
+        self._margins = options.margins(max(self.shape))
+        self._latest: dict[int, tuple[int, Mask]] = {}
+        self._stopped: set[int] = set()
+
+    def visits(self, z: int, direction: int) -> bool:
+        """Whether the model is to be asked on a slice."""
+        if not self._is_missing(z, direction) or direction in self._stopped:
+            return False
+        if z % self.options.every == 0 or z in (self.first, self.last, self.start) or z in self.boxes:
+            return True
+        # nothing can be interpolated from or towards a slice whose mask is not known
+        following = z + direction
+        return (following in self.track.done and following not in self.masks) or self._before(z, direction) is None
+
+    def _is_missing(self, z: int, direction: int) -> bool:
+        """Whether a mask of a slice is asked for, and found on the way in this direction."""
+        return (
+            self.first <= z <= self.last
+            and (z <= self.start if direction < 0 else z > self.start)
+            and z not in self.masks
+            and z not in self.track.done
+        )
+
+    def arrive(self, z: int, direction: int) -> Iterator[Step]:
+        """Come to a slice; if its mask is known, those since the slice before are now between two."""
+        if z in self.masks and direction not in self._stopped:
+            yield from self._between(z, direction, self._before(z, direction), self.masks[z])
+
+    def is_open(self, z: int, direction: int) -> bool:
+        """Whether a rule may end the object here."""
+        if direction > 0:
+            return self.track.last is None and z > self.high
+        return self.track.first is None and z < self.low
+
+    def box(self, z: int, direction: int) -> Box:
+        """Box of a slice: given, interpolated, or around the mask of the slice before."""
+        nearest = interpolate_boxes(self.boxes, z)
+        before = self._before(z, direction)
+        if self.low <= z <= self.high or before is None or not before[1].any():
+            return nearest
+        corners = bounding_box(before[1]).reshape(2, 2)
+        # half a pixel belongs to each side of the mask, and shrinks along
+        middle, half = corners.mean(axis=0), np.diff(corners, axis=0)[0] / 2 + 0.5
+        reach = np.maximum(half * self._taper(z, direction, before[0]) - 0.5, 0) + self._margins
+        box = np.concatenate([middle - reach, middle + reach])
+        height, width = self.shape
+        bounds = (0, 0, height - 1, width - 1) if self.track.bounds is None else self.track.bounds
+        low, high = np.split(np.asarray(bounds, float), 2)
+        low, high = np.maximum(box[:2], low), np.minimum(box[2:], high)
+        # a mask beyond the bounds leaves nothing of its box
+        return np.concatenate([low, high]) if (low < high).all() else nearest
+
+    def _taper(self, z: int, direction: int, before: int) -> float:
+        """How large an object is on a slice, as a share of its size on the slice before."""
+        end, nearest = (self.last, self.high) if direction > 0 else (self.first, self.low)
+        # an object may go on where the volume ends, and does on the way to a known mask
+        if end in (0, self.depth - 1) or any((s - z) * direction > 0 for s in self.masks):
+            return 1.0
+        # the end is the last slice that shows the object, which stops half a slice further
+        radius = abs(end - nearest) + 0.5
+        size, size_before = (1 - (max((s - nearest) * direction, 0) / radius) ** 2 for s in (z, before))
+        share = (size / size_before) ** self.options.taper
+        return float(np.clip(share, _LEAST_SHARE ** abs(z - before), 1))
+
+    def _before(self, z: int, direction: int) -> tuple[int, Mask] | None:
+        """The nearest slice, with its mask, on the side that the object comes from."""
+        known = [s for s in self.masks if (z - s) * direction > 0]
+        latest = self._latest.get(direction)
+        nearest = min(known, key=lambda s: abs(z - s), default=None)
+        if latest is not None and (nearest is None or abs(z - latest[0]) < abs(z - nearest)):
+            return latest
+        return None if nearest is None else (nearest, self.masks[nearest])
+
+    def take(self, z: int, direction: int, prediction: Prediction) -> Iterator[Step]:
+        """Accept what the model has found on a slice."""
+        before = self._before(z, direction)
+        mask = prediction.mask
+        if self.options.one_part:
+            mask = connected_to(mask, None if before is None else before[1])
+        if self.options.filled:
+            mask = fill_holes(mask)
+        if self.is_open(z, direction) and before is not None:
+            reason = self.options.stops.judge(mask, prediction.iou, before[1])
+            if reason is not None:
+                yield from self.end(z, direction, reason, prediction)
+                return
+        yield from self._between(z, direction, before, mask)
+        self._latest[direction] = z, mask
+        if z == self.start:
+            self._latest[-direction] = z, mask
+        yield Step(self.number, z, replace(prediction, mask=mask), self._reason(z))
+
+    def end(self, z: int, direction: int, reason: Stop, prediction: Prediction | None = None) -> Iterator[Step]:
+        """End the object in one direction, before a slice."""
+        self._stopped.add(direction)
+        nothing = np.zeros(self.shape, bool)
+        yield from self._between(z, direction, self._before(z, direction), nothing)
+        if prediction is None:
+            prediction = unasked(nothing, self.box(z, direction), 0)
+        yield Step(self.number, z, replace(prediction, mask=nothing), reason)
+
+    def _reason(self, z: int) -> Stop | None:
+        for end, given in ((self.last, self.track.last), (self.first, self.track.first)):
+            if z == end:
+                return Stop.VOLUME if given is None else Stop.RANGE
+        return None
+
+    def _between(self, z: int, direction: int, before: tuple[int, Mask] | None, mask: Mask) -> Iterator[Step]:
+        """The slices since the one before, which the model was not asked about."""
+        if before is None:
+            return
+        origin, start = before
+        slices = [s for s in range(origin + direction, z, direction) if self._is_missing(s, direction)]
+        if not slices:
+            return
+        shares = [(s - origin) / (z - origin) for s in slices]
+        for s, between in zip(slices, interpolate_masks(start, mask, shares), strict=True):
+            box = bounding_box(between) if between.any() else self.box(s, direction)
+            yield Step(self.number, s, unasked(between, box, np.nan))
+
+
+def _spread(box: ArrayLike) -> Box:
+    """A box (y0, x0, y1, x1) in order, its sides at least half a pixel long."""
+    low, high = np.sort(np.asarray(box, float).reshape(2, 2), axis=0)
+    short = np.maximum(0.5 - (high - low), 0) / 2
+    return np.concatenate([low - short, high + short])
+
+
+def unasked(mask: Mask, box: Box, iou: float) -> Prediction:
+    """A mask that does not come from the model, with no prompts."""
+    nothing = np.zeros_like(mask)
+    return Prediction(mask, mask.astype(np.float32), iou, np.zeros((0, 2)), np.zeros(0, int), nothing, box)
