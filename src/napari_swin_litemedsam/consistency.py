@@ -103,7 +103,8 @@ class WayThere:
     def agree(self, step: Step) -> Step:
         """The step of an object's way back, with the mask that comes of both ways.
 
-        Where only one of them has the object, the mean of the probabilities decides.
+        Where only one of them has the object, the mean of the probabilities decides, and outside the box of one of them
+        the other one, since nothing was looked for there.
         """
         draft, found = self._drafts.pop((step.object, step.z)), step.prediction
         mask, probability = draft.full()
@@ -112,7 +113,17 @@ class WayThere:
             mask = interpolate_masks(mask, found.mask, 0.5)[0]
             probability = mask.astype(np.float32)
         else:
-            probability = np.float32(0.5) * (probability + found.probability)
+            there, back = _inside(draft.box, mask.shape), _inside(found.box, mask.shape)
+            share = np.float32(0.5) * (1 + back.astype(np.float32) - there)
+            probability += share * (found.probability - probability)
             mask = (mask & found.mask) | ((mask | found.mask) & (probability > 0.5))
         found = replace(found, mask=mask, probability=probability, iou=(draft.iou + found.iou) / 2)
         return replace(step, prediction=found, stop=draft.stop)
+
+
+def _inside(box: Box, shape: tuple[int, ...]) -> Mask:
+    """The pixels of a box."""
+    inside = np.zeros(shape, bool)
+    (y0, x0), (y1, x1) = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int)
+    inside[y0 : y1 + 1, x0 : x1 + 1] = True
+    return inside

@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 
 from napari_swin_litemedsam.geometry import Geometry
-from napari_swin_litemedsam.io import CaseError, dicom, files, read_labels, read_scan, write_labels
+from napari_swin_litemedsam.io import CaseError, dicom, files, read_scan, write_labels
 from napari_swin_litemedsam.io.dicom import find_series
 from scan_files import GEOMETRIES, RIGHT_HANDED, VOLUME, assert_same_place, dicom_image, save_enhanced, save_series
 
@@ -197,7 +197,7 @@ def test_segmentations_are_no_series(folder, tmp_path):
     write_labels(folder / "seg.dcm", np.ones(scan.array.shape, int), scan.geometry, [], scan.files)
     np.testing.assert_array_equal(read_scan(folder).array, VOLUME)
     with pytest.raises(CaseError, match=r"seg\.dcm: a DICOM segmentation"):
-        read_labels(folder / "seg.dcm")
+        read_scan(folder / "seg.dcm")
 
 
 def test_of_several_series_one_is_chosen(folder):

@@ -3,9 +3,11 @@ import sys
 import numpy as np
 import pydicom
 import pytest
+from pydicom.sr.codedict import codes
 
-from napari_swin_litemedsam.io import Segment, read_scan, write_labels
-from scan_files import GEOMETRIES, RIGHT_HANDED, assert_nothing_left, save_series
+from napari_swin_litemedsam.io import CaseError, Segment, read_labels, read_scan, read_segments, write_labels
+from napari_swin_litemedsam.io.scans import read_label_scan
+from scan_files import GEOMETRIES, RIGHT_HANDED, assert_nothing_left, dicom_image, save_series
 
 highdicom = pytest.importorskip("highdicom")
 
@@ -92,3 +94,100 @@ def test_a_series_that_lacks_what_a_segmentation_takes_is_told(tmp_path, scan, l
     with pytest.raises(ValueError, match="lacks what a segmentation takes"):
         write_labels(tmp_path / "seg.dcm", labels, source=scan.files)
     assert not (tmp_path / "seg.dcm").exists()
+
+
+class TestReading:
+    @pytest.mark.parametrize("name", RIGHT_HANDED)
+    def test_what_was_written_comes_back_at_its_place(self, tmp_path, name):
+        (tmp_path / "scan").mkdir()
+        scan = read_scan(save_series(tmp_path / "scan", RIGHT_HANDED[name]))
+        labels = np.zeros(scan.array.shape, int)
+        labels[1, 2:5, 1:3] = 2
+        labels[3, 1:3, 4:6] = 5
+        segments = [Segment(2, "Leber", "#ff8000"), Segment(5, "cyst", "#0000ff")]
+        write_labels(tmp_path / "seg.dcm", labels, scan.geometry, segments, scan.files)
+        read = read_label_scan(tmp_path / "seg.dcm")
+        # the slices between are in no file
+        np.testing.assert_array_equal(read.array, np.searchsorted([0, 2, 5], labels)[1:4])
+        np.testing.assert_allclose(read.geometry.spacing, scan.geometry.spacing, rtol=1e-4)
+        for index in ((0, 0, 0), (2, 3, 4)):
+            np.testing.assert_allclose(
+                read.geometry.to_world(index), scan.geometry.to_world(np.add(index, (1, 0, 0))), atol=1e-3
+            )
+        one, two = read_segments(tmp_path / "seg.dcm")
+        assert (one.id, one.name, two.id, two.name, two.colour) == (1, "Leber", 2, "cyst", "#0000ff")
+        np.testing.assert_allclose(one.rgb, (1, 0.5, 0), atol=0.01)
+
+    def test_a_radiograph(self, tmp_path):
+        (tmp_path / "scan").mkdir()
+        nowhere = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "FrameOfReferenceUID": None}
+        kind = pydicom.uid.ComputedRadiographyImageStorage
+        image = dicom_image(np.arange(48, dtype=np.uint16).reshape(6, 8), SOPClassUID=kind, **nowhere)
+        image.save_as(tmp_path / "scan" / "chest.dcm", enforce_file_format=True)
+        scan = read_scan(tmp_path / "scan" / "chest.dcm")
+        labels = np.zeros(scan.array.shape, int)
+        labels[3:5, 2:6] = 1
+        write_labels(tmp_path / "seg.dcm", labels, scan.geometry, [], scan.files)
+        np.testing.assert_array_equal(read_labels(tmp_path / "seg.dcm")[0], labels)
+
+    def test_segments_may_overlap(self, tmp_path, scan):
+        path = save_overlapping(tmp_path / "seg.dcm", scan)
+        ids, _ = read_labels(path)
+        assert np.unique(ids).tolist() == [0, 1, 2]
+        assert (ids == 2).sum() == 8, "all of the later one"
+
+    def test_probabilities_are_no_masks(self, tmp_path, scan):
+        path = save_overlapping(tmp_path / "seg.dcm", scan, "FRACTIONAL")
+        with pytest.raises(CaseError, match="probabilities"):
+            read_labels(path)
+
+    def test_damaged_files_are_told(self, tmp_path, scan, labels):
+        write_labels(tmp_path / "seg.dcm", labels, scan.geometry, [], scan.files)
+        whole = pydicom.dcmread(tmp_path / "seg.dcm")
+        for damage in ({"Rows": 60000, "Columns": 60000}, {"NumberOfFrames": 10**6}, {"PixelData": b"\0\0"}):
+            for name, value in damage.items():
+                setattr(whole, name, value)
+            whole.save_as(tmp_path / "bad.dcm")
+            with pytest.raises(CaseError, match=r"bad\.dcm"):
+                read_labels(tmp_path / "bad.dcm")
+            whole = pydicom.dcmread(tmp_path / "seg.dcm")
+        del whole.SegmentSequence
+        whole.save_as(tmp_path / "bad.dcm")
+        for read in (read_labels, read_segments):
+            with pytest.raises(CaseError, match=r"bad\.dcm"):
+                read(tmp_path / "bad.dcm")
+
+    def test_without_the_package_the_extra_is_named(self, tmp_path, scan, labels, monkeypatch):
+        write_labels(tmp_path / "seg.dcm", labels, scan.geometry, [], scan.files)
+        monkeypatch.setitem(sys.modules, "highdicom", None)
+        for read in (read_labels, read_segments):
+            with pytest.raises(CaseError, match=r"napari-swin-litemedsam\[dicom\]"):
+                read(tmp_path / "seg.dcm")
+
+
+def save_overlapping(path, scan, kind="BINARY"):
+    """Two cubes that share pixels, as another program may write them."""
+    masks = np.zeros((*scan.array.shape, 2), bool if kind == "BINARY" else np.float32)
+    masks[1:3, 1:4, 1:4, 0] = masks[2:4, 3:5, 3:5, 1] = 1
+    descriptions = [
+        highdicom.seg.SegmentDescription(number, f"part {number}", codes.SCT.Tissue, codes.SCT.Tissue, "MANUAL")
+        for number in (1, 2)
+    ]
+    slices = [pydicom.dcmread(file) for file in scan.files]
+    for each in slices:
+        each.SliceThickness = scan.geometry.spacing[0]
+    highdicom.seg.Segmentation(
+        slices,
+        masks,
+        kind,
+        descriptions,
+        highdicom.UID(),
+        1,
+        highdicom.UID(),
+        1,
+        "another",
+        "program",
+        "1",
+        "0",
+    ).save_as(path)
+    return path

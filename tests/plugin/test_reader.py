@@ -3,7 +3,7 @@ import pytest
 import SimpleITK as sitk
 from napari.layers import Image, Labels, Layer
 
-from napari_swin_litemedsam.io import Segment, write_labels
+from napari_swin_litemedsam.io import Segment, read_scan, write_labels
 from napari_swin_litemedsam.plugin import reader
 from napari_swin_litemedsam.plugin.reader import NO_LAYER, get_reader
 from scan_files import GEOMETRIES, VOLUME, itk_image, save_series
@@ -103,6 +103,23 @@ def test_labels_with_names_are_opened_as_labels(tmp_path, viewer, suffix):
     # and saved again they are the same
     (saved,) = layer.save(str(tmp_path / "b.seg.nrrd"), plugin="napari-swin-litemedsam")
     assert sitk.ReadImage(saved).GetMetaData("Segment0_Name") == "liver"
+
+
+def test_a_dicom_segmentation_is_opened_as_labels_at_its_place(tmp_path, viewer):
+    pytest.importorskip("highdicom")
+    (tmp_path / "series").mkdir()
+    scan = read_scan(save_series(tmp_path / "series", GEOMETRIES["oblique"]))
+    ids = np.zeros(scan.array.shape, int)
+    ids[2, 2:4, 1:3] = 4
+    write_labels(tmp_path / "seg.dcm", ids, scan.geometry, [Segment(4, "cyst", "#0000ff")], scan.files)
+    (labels,) = viewer.open(str(tmp_path / "seg.dcm"), plugin="napari-swin-litemedsam")
+    assert isinstance(labels, Labels)
+    assert labels.data.dtype.kind == "u"
+    assert list(labels.features["name"]) == ["cyst"]
+    (image,) = viewer.open(str(tmp_path / "series"), plugin="napari-swin-litemedsam")
+    inside = image.world_to_data(labels.data_to_world(np.argwhere(labels.data)[0]))
+    assert np.allclose(inside, np.rint(inside), atol=1e-3)
+    assert scan.array.shape == image.data.transpose(np.argsort(scan.geometry.anatomical_order())).shape
 
 
 def test_a_dicom_folder(tmp_path):

@@ -106,7 +106,28 @@ def test_a_reference_that_lies_elsewhere_is_told(widget, viewer, settle, warning
     viewer.add_labels(np.ones((48, 64), np.uint8), name="truth", translate=(5, 0))
     widget.panel.buttons[action].click()
     settle(widget)
-    assert "'truth' does not lie where the image lies" in str(warnings_shown[0].message)
+    assert "'truth' does not lie where the image is" in str(warnings_shown[0].message)
+
+
+@pytest.mark.parametrize(("shift", "message"), [((10, 20), ""), ((10.5, 20), "(8, 9)"), ((45, 20), "(8, 9)")])
+def test_labels_of_a_part_of_the_image_are_taken_at_their_place(widget, viewer, settle, warnings_shown, shift, message):
+    widget._work.layers.image.scale = (2, 3)
+    # as programs save segmentations that leave out what is empty
+    labels = viewer.add_labels(np.ones((8, 9), np.uint8), name="part", scale=(2, 3))
+    labels.translate = np.multiply(shift, (2, 3))
+    widget.panel.buttons["correct"].click()
+    settle(widget)
+    if message:
+        assert message in str(warnings_shown[-1].message)
+        assert 2 not in widget._work.session.objects
+        return
+    assert not warnings_shown
+    truth = np.zeros((48, 64), bool)
+    truth[10:18, 20:29] = True
+    np.testing.assert_array_equal(widget._work.layers.masks.data == 2, truth)
+    widget.panel.buttons["compare"].click()
+    settle(widget)
+    assert "1.000" in widget.panel.review_section.scores.text()
 
 
 def test_labels_to_be_corrected_are_looked_through_in_a_thread(widget, viewer, settle, monkeypatch):
@@ -116,7 +137,7 @@ def test_labels_to_be_corrected_are_looked_through_in_a_thread(widget, viewer, s
         threads.append(threading.current_thread())
         return {plane: Patch.cut(np.asarray(labels) == label)}
 
-    monkeypatch.setattr("napari_swin_litemedsam.plugin.intents.label_masks", masks)
+    monkeypatch.setattr("napari_swin_litemedsam.plugin.side_jobs.label_masks", masks)
     viewer.add_labels(np.ones((48, 64), np.uint8), name="truth")
     widget.panel.buttons["correct"].click()
     settle(widget)

@@ -22,7 +22,8 @@ SUFFIXES = (".dcm", ".dicom")
 _UNEVEN = 0.1
 # cosines in files have few decimals
 _SAME_DIRECTION = 1e-3
-_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+# of segments, one bit a pixel or a fraction, and of label ids
+_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _DIRECTORY = "1.2.840.10008.1.3.10"
 # identifiers alone do not tell images apart: some programs that remove names give all the same
 _IMAGE = ("SOPInstanceUID", "ImagePositionPatient", "InstanceNumber")
@@ -61,7 +62,7 @@ def find_series(folder: str | os.PathLike) -> list[Series]:
     known = set()
     for path in sorted(Path(folder).rglob("*")):
         # files that are no DICOM, reports and segmentations are passed over
-        if path.is_file() and (header := _peek(path)) is not None and "Rows" in header and not _is_segmentation(header):
+        if path.is_file() and (header := _peek(path)) is not None and "Rows" in header and not _holds_labels(header):
             image = tuple(str(header.get(tag, "")) for tag in _IMAGE)
             # a file that was copied within the folder is one image; without an identifier all differ
             if image[0] and image in known:
@@ -137,7 +138,7 @@ def read_series(files: Iterable[Path]) -> Scan:
         missing, lie at the same place or are shifted sideways, or if the gantry was tilted.
     """
     paths = list(files)
-    with _telling(paths[0]):
+    with telling(paths[0]):
         file_headers = [_header(path) for path in paths]
         headers = _image_headers(file_headers, paths)
         shape = _same_shape(headers, paths)
@@ -150,8 +151,15 @@ def read_series(files: Iterable[Path]) -> Scan:
     return Scan(array if geometry and geometry.ndim == 3 else array[0], geometry, tuple(paths), is_colour)
 
 
+def is_segmentation(path: str | os.PathLike) -> bool:
+    """Whether a file is DICOM-SEG."""
+    header = _peek(Path(path))
+    return header is not None and _holds_labels(header)
+
+
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def telling(path: Path) -> Iterator[None]:
+    """Raise all that goes wrong with a file in the block as a `CaseError`, and keep pydicom's remarks to ourselves."""
     try:
         with warnings.catch_warnings():
             # pydicom remarks on every value that strays from the standard
@@ -168,7 +176,7 @@ def _peek(path: Path) -> Any:
     tags = [*_IMAGE, "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "SOPClassUID"]
     tags += ["Rows", "Columns", "NumberOfFrames"]
     try:
-        with _telling(path):
+        with telling(path):
             return open_dicom(path, stop_before_pixels=True, specific_tags=tags) if is_dicom(path) else None
     except CaseError:
         return None
@@ -190,21 +198,19 @@ def _title(headers: Sequence[Any]) -> str:
 
 
 def _header(path: Path) -> Any:
-    with _telling(path):
+    with telling(path):
         header = open_dicom(path, stop_before_pixels=True)
         if header.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY:
             raise CaseError(f"{path}: a list of DICOM files; name the folder that it lies in")
         if "Rows" not in header or "Columns" not in header:
             raise CaseError(f"{path}: holds no image")
-        if _is_segmentation(header):
-            raise CaseError(
-                f"{path}: a DICOM segmentation, which can be written but not read; use NIfTI or NRRD instead"
-            )
+        if _holds_labels(header):
+            raise CaseError(f"{path}: a DICOM segmentation, which holds labels and no image")
     return header
 
 
-def _is_segmentation(header: Any) -> bool:
-    return header.get("SOPClassUID") == _SEGMENTATION
+def _holds_labels(header: Any) -> bool:
+    return header.get("SOPClassUID") in _SEGMENTATIONS
 
 
 def _image_headers(headers: Sequence[Any], paths: Sequence[Path]) -> list[Any]:
@@ -326,13 +332,13 @@ def _check_claim(paths: Sequence[Path], header: Any, shape: tuple[int, ...]) -> 
 def _stored(paths: Sequence[Path], order: Sequence[int]) -> Iterator[tuple[Path, Any, NDArray]]:
     """File, data set and stored pixels of each image, in their order in space."""
     if len(paths) < len(order):
-        with _telling(paths[0]):
+        with telling(paths[0]):
             data = open_dicom(paths[0])
             images = data.pixel_array
         yield from ((paths[0], data, images[i]) for i in order)
         return
     for path in (paths[i] for i in order):
-        with _telling(path):
+        with telling(path):
             data = open_dicom(path)
             stored = data.pixel_array
         yield path, data, stored
@@ -340,7 +346,7 @@ def _stored(paths: Sequence[Path], order: Sequence[int]) -> Iterator[tuple[Path,
 
 def _pixels(paths: Sequence[Path], headers: Sequence[Any], order: Sequence[int], shape: tuple[int, ...]) -> NDArray:
     """Rescaled intensities, ``(Z, Y, X)`` or ``(1, Y, X, 3)``; whole numbers stay whole."""
-    with _telling(paths[0]):
+    with telling(paths[0]):
         scales = [
             (float(h.get("RescaleSlope", 1) or 1), float(h.get("RescaleIntercept", 0) or 0))
             for h in (headers[i] for i in order)
@@ -352,11 +358,11 @@ def _pixels(paths: Sequence[Path], headers: Sequence[Any], order: Sequence[int],
     kind = np.int64 if wide else np.int32
     volume: NDArray = np.empty((len(order), *shape), kind if whole else np.float32)
     for image, (path, data, stored), (slope, intercept) in zip(volume, _stored(paths, order), scales, strict=True):
-        with _telling(path):
+        with telling(path):
             stored = _looked_up(stored, data)
         if stored.shape != shape:
             raise CaseError(f"{path}: holds {stored.shape} pixels instead of {shape}")
-        with _telling(path):
+        with telling(path):
             if data.get("PhotometricInterpretation") == "MONOCHROME1":
                 # the lowest value is white: turned over, to look as it should
                 low, high = (-(2 ** (data.BitsStored - 1)), 2 ** (data.BitsStored - 1) - 1)

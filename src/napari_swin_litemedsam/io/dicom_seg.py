@@ -1,8 +1,9 @@
-"""DICOM-SEG export: labels as segments of the series that they were drawn on."""
+"""DICOM-SEG: labels as segments of the series that they were drawn on."""
 
 import os
 import warnings
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..geometry import Geometry
-from .dicom import is_dicom, open_dicom
-from .files import replacing
+from ..geometry import Geometry, Scan
+from .dicom import is_dicom, open_dicom, telling
+from .files import CaseError, check_claim, replacing
 from .multiframe import frame_count
 from .segments import Segment
 
@@ -104,6 +105,71 @@ def write_dicom_seg(
         result.save_as(unfinished)
 
 
+def read_dicom_seg(path: str | os.PathLike) -> Scan:
+    """Read segments as label ids, the numbers of the segments; where they overlap the later one counts.
+
+    Slices beyond those with labels are often not in the file, and then not in the array either.
+
+    Raises
+    ------
+    CaseError
+        If the file is damaged, if its segments are no masks, or its slices not evenly apart, or if the package
+        highdicom is missing.
+    """
+    path = Path(path)
+    _require_highdicom(path)
+    from highdicom.seg import Segmentation
+
+    combined: dict[str, Any] = {"combine_segments": True, "skip_overlap_checks": True, "dtype": np.uint16}
+    with telling(path):
+        data, size = open_dicom(path), path.stat().st_size
+        if data.get("SegmentationType") == "FRACTIONAL":
+            raise CaseError(f"{path}: its segments are probabilities, and no masks")
+        bits = frame_count(data) * int(data.Rows) * int(data.Columns) * int(data.BitsAllocated)
+        check_claim(path, (bits // 8 or 1,), np.uint8, size, data.file_meta.TransferSyntaxUID.is_compressed)
+        file = Segmentation.from_dataset(data, copy=False)
+        space = file.get_volume_geometry()
+        if space is None:
+            images = [uid for *_, uid in file.get_source_image_uids()]
+            if len(images) != 1:
+                raise CaseError(f"{path}: its slices do not lie evenly apart in one direction")
+            return Scan(file.get_pixels_by_source_instance(images, **combined)[0], None, (path,))
+        # slices without labels are not in the file, and pixels are bits there
+        check_claim(path, space.spatial_shape, np.uint8, size, compressed=True)
+        volume = file.get_volume(**combined)
+    along_slices, along_column, along_row = volume.affine[:3, :3].T
+    if np.cross(along_row, along_column) @ along_slices < 0:
+        # as slices of a series are in order
+        volume = volume.flip_spatial(0)
+    # of DICOM, (x, y, z); ours are (z, y, x)
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = volume.affine[:3, :3][::-1], volume.affine[:3, 3][::-1]
+    return Scan(volume.array, Geometry.from_affine(affine), (path,))
+
+
+def read_dicom_segments(path: str | os.PathLike) -> list[Segment]:
+    """Read the names and colours of segments.
+
+    Raises
+    ------
+    CaseError
+        As `read_dicom_seg` does.
+    """
+    path = Path(path)
+    _require_highdicom(path)
+    from highdicom.color import CIELabColor
+
+    with telling(path):
+        segments = []
+        for item in open_dicom(path, stop_before_pixels=True).SegmentSequence:
+            colour = ""
+            if values := item.get("RecommendedDisplayCIELabValue"):
+                colour = "#{:02x}{:02x}{:02x}".format(*CIELabColor.from_dicom_value(values).to_rgb(clip=True))
+            name = str(item.get("SegmentLabel", ""))
+            segments.append(Segment(int(item.SegmentNumber), name, colour))
+        return segments
+
+
 def read_sources(path: str | os.PathLike, files: Iterable[Path]) -> list[Any]:
     """Headers of the series that a DICOM-SEG file is to be written for.
 
@@ -112,10 +178,7 @@ def read_sources(path: str | os.PathLike, files: Iterable[Path]) -> list[Any]:
     ValueError
         If the files are no DICOM series that one can be written for, or if the package highdicom is missing.
     """
-    try:
-        import highdicom  # noqa: F401
-    except ImportError as error:
-        raise ValueError("DICOM-SEG needs the package highdicom: pip install napari-swin-litemedsam[dicom]") from error
+    _require_highdicom(path)
     paths = list(files)
     if not paths or not all(map(is_dicom, paths)):
         raise ValueError(f"{path}: only labels of a DICOM series whose files are there can be saved as DICOM-SEG")
@@ -123,3 +186,8 @@ def read_sources(path: str | os.PathLike, files: Iterable[Path]) -> list[Any]:
     if frame_count(sources[0]) > 1:
         raise ValueError(f"{path}: of enhanced DICOM no DICOM-SEG can be written; save the labels as NIfTI or NRRD")
     return sources
+
+
+def _require_highdicom(path: str | os.PathLike) -> None:
+    if find_spec("highdicom") is None:
+        raise CaseError(f"{path}: DICOM-SEG needs the package highdicom: pip install napari-swin-litemedsam[dicom]")

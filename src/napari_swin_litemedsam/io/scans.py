@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import Geometry, Scan
 from . import dicom, itk, nifti, raster
-from .dicom_seg import read_sources, write_dicom_seg
+from .dicom_seg import read_dicom_seg, read_dicom_segments, read_sources, write_dicom_seg
 from .files import CaseError, require_file, smallest_labels, whole_numbers
 from .npz import case_scan, read_case, read_case_labels, write_segmentation
 from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sidecar
@@ -54,14 +54,18 @@ def _read(path: str | os.PathLike, series: int | None = None, as_labels: bool = 
     elif suffix in raster.SUFFIXES:
         scan = raster.read_picture(path, as_labels)
     # DICOM files often have no ending
-    elif suffix in dicom.SUFFIXES or dicom.is_dicom(path):
-        return dicom.read_dicom(path)
+    elif _is_dicom(path):
+        return read_dicom_seg(path) if as_labels and dicom.is_segmentation(path) else dicom.read_dicom(path)
     else:
         raise CaseError(f"{path}: a file of unknown kind; known are {_known()}")
     if scan.array.dtype.kind == "f" and not as_labels:
         # enough for intensities, but it cannot tell large label ids apart
         return replace(scan, array=scan.array.astype(np.float32, copy=False))
     return scan
+
+
+def _is_dicom(path: str | os.PathLike) -> bool:
+    return suffix_of(path) in dicom.SUFFIXES or dicom.is_dicom(path)
 
 
 def read_labels(path: str | os.PathLike) -> tuple[NDArray[np.integer], NDArray[np.float64] | None]:
@@ -115,6 +119,8 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     CaseError
         If they are damaged.
     """
+    if _is_dicom(path) and dicom.is_segmentation(path):
+        return read_dicom_segments(path)
     if suffix_of(path) in itk.SUFFIXES and (segments := itk.read_slicer_segments(path)):
         return segments
     return read_sidecar(path)

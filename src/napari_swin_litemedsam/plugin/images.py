@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CHANNELS = {"c", "ch", "channel", "channels"}  # names of axes
 _FEW = 8  # channels, at most, that an axis without such a name is taken to hold
+_SAME_PIXELS = 0.1  # pixels that those of two layers may be apart to count as the same
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
@@ -105,6 +106,20 @@ def through_world(positions: ArrayLike, source: Any, target: Any) -> NDArray[np.
     carried = positions @ matrix.T + offset
     # a layer that lies where the other lies adds rounding errors and nothing else
     return positions if np.allclose(carried, positions, atol=1e-6) else carried
+
+
+def part_of(layer: Any, image: "napari.layers.Image", shape: tuple[int, ...]) -> tuple[slice, ...] | None:
+    """Where in an image of this shape the pixels of a smaller layer lie; None if they are no pixels of the image."""
+    size = np.array(pixels_of(layer).shape)
+    if len(size) != len(shape) or layer.ndim != image.ndim:
+        return None
+    # an affine map is known by where it leads one corner and its neighbours
+    corners = np.vstack([np.zeros(len(size)), np.diag(size - 1)])
+    moved = through_world(corners, layer, image) - corners
+    first = np.rint(moved[0]).astype(int)
+    if np.abs(moved - first).max() > _SAME_PIXELS or (first < 0).any() or (first + size > shape).any():
+        return None
+    return tuple(slice(start, start + side) for start, side in zip(first.tolist(), size.tolist(), strict=True))
 
 
 def geometry_of(image: "napari.layers.Image") -> dict[str, Any]:

@@ -1,35 +1,26 @@
 """What the user wants done to the chosen image: by buttons, keys, the table, or from a script."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from ..preprocessing import percentile_window
 from .actions import TOOLS
 from .carrying import Reach, Route
-from .editing import label_masks
 from .folder_work import FolderWork
-from .images import pixels_of, show_plane, spacing_around, spacing_of
+from .images import show_plane, spacing_around
 from .messages import Messages
 from .panel import Panel
-from .patches import Patch
-from .planes import Plane, blank_labels
-from .review_section import NSD_TOLERANCE
 from .runs import Runs, Work
 from .sessions import Sessions
 from .showing import choose_kind, select, show_names
+from .side_jobs import SideJobs
 from .visibility import show_all_but
-from .window_section import Percentiles
-from .worker import Runner
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
     from napari.viewer import Viewer
 
-    from ..evaluation import Match
     from .objects import BoxObject
     from .results import Ask, Rule
 
@@ -64,8 +55,8 @@ class Intents:
         Returns the work of the chosen image, or None.
     begin : callable
         Tries to begin work on the chosen image.
-    reference : callable
-        Returns the layer of labels that objects are compared with, or None.
+    side_jobs : SideJobs
+        Runs what need not wait for the model.
     """
 
     def __init__(
@@ -78,13 +69,13 @@ class Intents:
         folder: FolderWork,
         chosen: Callable[[], Work | None],
         begin: Callable[[], None],
-        reference: Callable[[], "Labels | None"],
+        side_jobs: SideJobs,
     ):
         self.viewer, self.panel = viewer, panel
         self._runs, self._messages, self._sessions = runs, messages, sessions
         self._folder = folder
-        self._chosen, self._begin, self._reference = chosen, begin, reference
-        self._side_runner = Runner()  # for what need not wait for the model
+        self._chosen, self._begin = chosen, begin
+        self._beside = {"correct": side_jobs.correct, "compare": side_jobs.compare}
 
     def do(self, name: str) -> None:
         """Do one of the `ACTIONS`."""
@@ -93,16 +84,7 @@ class Intents:
         elif name == "run":
             self.run_waiting()
         else:
-            getattr(self, name)()
-
-    @property
-    def busy(self) -> bool:
-        """Whether something runs that need not wait for the model."""
-        return self._side_runner.busy
-
-    def close(self) -> None:
-        """Stop what runs."""
-        self._side_runner.close()
+            (self._beside.get(name) or getattr(self, name))()
 
     # ---- channels
 
@@ -271,34 +253,6 @@ class Intents:
         box.exec()
         return "keep" if box.clickedButton() is keep else "overwrite" if box.clickedButton() is overwrite else None
 
-    def correct(self) -> None:
-        """Make an object of the reference's selected label, from the plane in view."""
-        work, reference = self._chosen(), self._reference()
-        if work is None or reference is None:
-            return
-        if self.busy:
-            self._messages.say("The last comparison or measurement still runs.")
-            return
-        self._warn_of_place(work, reference)
-        labels, label, plane = pixels_of(reference), int(reference.selected_label), work.edits.plane_in_view()
-
-        def steps() -> Iterator[dict[Plane, Patch]]:
-            yield label_masks(labels, work.session.shape, label, plane)
-
-        def take(masks: dict[Plane, Patch]) -> None:
-            if work is self._chosen():
-                work.session.add_masks(masks, plane)
-
-        def end(error: Exception | None) -> None:
-            if error is not None:
-                self._messages.fail(f"'{reference.name}'", error)
-
-        self._side_runner.start(steps, take, end)
-
-    def _warn_of_place(self, work: Work, reference: "Labels") -> None:
-        if pixels_of(reference).shape == work.session.shape and not work.layers.lies_on_image(reference):
-            self._messages.warn(f"'{reference.name}' does not lie where the image lies, but is taken pixel by pixel.")
-
     def undo(self) -> None:
         """Take back the last step on the image; a propagation that goes on stops."""
         if (work := self._chosen()) is not None:
@@ -362,22 +316,6 @@ class Intents:
         # a propagation goes on with the window that it began with
         if not self._runs.propagating:
             self.run(WINDOW_PAUSE)
-
-    def measure_window(self, percentiles: Percentiles) -> None:
-        """Set the window to percentiles of the whole image, which are found in a worker."""
-        work = self._chosen()
-        if work is None or self._side_runner.busy:
-            return
-        pixels = pixels_of(work.layers.image)
-
-        def steps() -> Iterator[tuple[float, float]]:
-            yield percentile_window(pixels, percentiles.low, percentiles.high)
-
-        def end(error: Exception | None) -> None:
-            if error is not None:
-                self._messages.fail("Window", error)
-
-        self._side_runner.start(steps, lambda window: self.panel.window_section.set_limits(*window), end)
 
     # ---- propagation
 
@@ -447,41 +385,3 @@ class Intents:
         worst = self.panel.review_section.strip.worst
         if worst is not None:
             self.go_to(worst)
-
-    def compare(self) -> None:
-        """Compare all objects with the reference, in a worker."""
-        work, reference = self._chosen(), self._reference()
-        if work is None or reference is None or self._side_runner.busy:
-            return
-        self._warn_of_place(work, reference)
-        work.edits.catch_up()
-        image, shape = work.layers.image, work.session.shape
-        truth, spacing = pixels_of(reference), spacing_of(image)
-        # masks are replaced, never changed
-        masks = [(item.id, item.committed, dict(item.masks)) for item in work.session.objects.values()]
-        result = work.session.result
-        matches: list[Match] = []
-
-        def steps() -> "Iterator[Match]":
-            from ..evaluation import match_objects
-
-            labels = blank_labels(shape)
-            for id, committed, own in masks:
-                for plane, mask in own.items():
-                    part = labels[plane.index]
-                    if committed and result is not None:
-                        # with what the user has painted since
-                        part[result[plane.index] == id] = id
-                    else:
-                        mask.paint(part, id)
-            yield from match_objects(labels, np.asarray(truth), spacing, NSD_TOLERANCE)
-
-        def end(error: Exception | None) -> None:
-            if error is not None:
-                self._messages.fail("Comparison", error)
-            elif work is self._chosen():
-                self.panel.review_section.show_matches(matches, f"{image.units[-1]:~}")
-                self._messages.say(f"Compared with '{reference.name}'.")
-
-        self._messages.say(f"Comparing with '{reference.name}' …")
-        self._side_runner.start(steps, matches.append, end)

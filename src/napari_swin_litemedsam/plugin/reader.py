@@ -10,10 +10,11 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from ..geometry import Scan
-from ..io import Case, Segment, itk, nifti, read_case, read_labels, read_scan, read_segments
+from ..io import Case, Segment, itk, nifti, read_case, read_scan, read_segments
 from ..io.dicom import SUFFIXES as DICOM
 from ..io.dicom import find_series, is_dicom, read_series
 from ..io.npz import case_scan
+from ..io.scans import read_label_scan
 from ..io.segments import stem_of, suffix_of
 from .grid import place
 from .palette import BOX_COLOUR
@@ -52,13 +53,10 @@ def _holds_dicom(folder: Path) -> bool:
 
 def read_file(path: str) -> list[LayerData]:
     """Read a scan as an image layer; labels, known by their names of segments, as a labels layer."""
-    name = stem_of(path)
-    segments = [] if suffix_of(path) in DICOM else read_segments(path)
-    scan = read_scan(path)
+    name, segments = stem_of(path), read_segments(path)
     if not segments:
-        return [image_layer(scan, name)]
-    labels, _ = read_labels(path)
-    array, options = place(Scan(labels, scan.geometry, scan.files))
+        return [image_layer(read_scan(path), name)]
+    array, options = place(read_label_scan(path))
     return [(array, {"name": name} | segment_options(segments) | options, "labels")]
 
 
@@ -71,6 +69,8 @@ def read_folder(path: str) -> list[LayerData]:
 
 def read_slices(paths: Sequence[str]) -> list[LayerData]:
     """Read DICOM files, opened together, as one volume."""
+    if len(paths) == 1:
+        return read_file(paths[0])
     return [image_layer(read_series(map(Path, paths)), Path(paths[0]).parent.name)]
 
 

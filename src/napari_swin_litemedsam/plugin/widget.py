@@ -28,6 +28,7 @@ from .runs import Runs, Work
 from .scripting import ScriptSession
 from .sessions import Sessions
 from .showing import show_names, show_rest
+from .side_jobs import SideJobs
 from .visibility import show_all_but
 from .worker import Runner
 
@@ -76,6 +77,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self.panel.session_section, self._messages, lambda: self._work, lambda: self._choice.checkpoint, self
         )
         self.folder = FolderWork(napari_viewer, self._messages, self._works.get, self._put_away, self)
+        self._side_jobs = SideJobs(self.panel, self._messages, lambda: self._work, lambda: self._references.value)
         self.intents = Intents(
             napari_viewer,
             self.panel,
@@ -85,7 +87,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self.folder,
             lambda: self._work,
             self._take_image,
-            lambda: self._references.value,
+            self._side_jobs,
         )
         self._session = ScriptSession(lambda: self._work, self._runs, self.sessions, lambda: self.busy)
         self._keys = Keys(self.intents.do, self._messages.warn, self._show_keys, self.panel)
@@ -130,7 +132,7 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.channels.axis_chosen.connect(intents.take_channels)
         panel.channels.channel_chosen.connect(intents.show_channel)
         panel.window_section.changed.connect(intents.take_window)
-        panel.window_section.percentiles_wanted.connect(intents.measure_window)
+        panel.window_section.percentiles_wanted.connect(self._side_jobs.measure_window)
         panel.review_section.strip.clicked.connect(intents.go_to)
         self.sessions.opened.connect(runs.edited)
         self.folder.opened.connect(self._begin_on)
@@ -336,7 +338,7 @@ class SwinLiteMedSAMWidget(QWidget):
     def busy(self) -> bool:
         """Whether something runs or is about to."""
         timers = self._image_timer, self._follow_timer, self._lost_timer
-        runs = self._runs.busy or self.intents.busy or self.folder.busy
+        runs = self._runs.busy or self._side_jobs.busy or self.folder.busy
         return runs or any(timer.isActive() for timer in timers)
 
     # ---- to the user
@@ -396,7 +398,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self._runs.close()
         self.sessions.close()
         self.folder.close()
-        self.intents.close()
+        self._side_jobs.close()
         self._keys.close()
         self.panel.window_section.show_image(None)
         for image, work in self._works.items():

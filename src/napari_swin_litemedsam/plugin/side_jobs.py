@@ -1,0 +1,153 @@
+"""What runs beside the model: correcting and comparing with labels made elsewhere, and measuring of the window."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..preprocessing import percentile_window
+from .editing import label_masks
+from .images import part_of, pixels_of, spacing_of
+from .messages import Messages
+from .panel import Panel
+from .patches import Patch
+from .planes import Plane, blank_labels
+from .review_section import NSD_TOLERANCE
+from .runs import Work
+from .window_section import Percentiles
+from .worker import Runner
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from ..evaluation import Match
+
+
+class SideJobs:
+    """Runs what need not wait for the model, one thing at a time.
+
+    Parameters
+    ----------
+    panel : Panel
+        Shows what has come of it.
+    messages : Messages
+        For the user.
+    chosen : callable
+        Returns the work of the chosen image, or None.
+    reference : callable
+        Returns the layer of labels made elsewhere, or None.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        messages: Messages,
+        chosen: Callable[[], Work | None],
+        reference: Callable[[], "Labels | None"],
+    ):
+        self._panel, self._messages = panel, messages
+        self._chosen, self._reference = chosen, reference
+        self._runner = Runner()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs."""
+        return self._runner.busy
+
+    def close(self) -> None:
+        """Stop what runs."""
+        self._runner.close()
+
+    def correct(self) -> None:
+        """Make an object of the reference's selected label, from the plane in view."""
+        work, reference = self._chosen(), self._reference()
+        if work is None or reference is None:
+            return
+        if self.busy:
+            self._messages.say("The last comparison or measurement still runs.")
+            return
+        labels, shape = self._labels(work, reference), work.session.shape
+        label, plane = int(reference.selected_label), work.edits.plane_in_view()
+
+        def steps() -> Iterator[dict[Plane, Patch]]:
+            yield label_masks(labels(), shape, label, plane)
+
+        def take(masks: dict[Plane, Patch]) -> None:
+            if work is self._chosen():
+                work.session.add_masks(masks, plane)
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail(f"'{reference.name}'", error)
+
+        self._runner.start(steps, take, end)
+
+    def compare(self) -> None:
+        """Compare all objects with the reference, in a worker."""
+        work, reference = self._chosen(), self._reference()
+        if work is None or reference is None or self._runner.busy:
+            return
+        truth = self._labels(work, reference)
+        work.edits.catch_up()
+        image, shape = work.layers.image, work.session.shape
+        spacing = spacing_of(image)
+        # masks are replaced, never changed
+        masks = [(item.id, item.committed, dict(item.masks)) for item in work.session.objects.values()]
+        result = work.session.result
+        matches: list[Match] = []
+
+        def steps() -> "Iterator[Match]":
+            from ..evaluation import match_objects
+
+            labels = blank_labels(shape)
+            for id, committed, own in masks:
+                for plane, mask in own.items():
+                    part = labels[plane.index]
+                    if committed and result is not None:
+                        # with what the user has painted since
+                        part[result[plane.index] == id] = id
+                    else:
+                        mask.paint(part, id)
+            yield from match_objects(labels, np.asarray(truth()), spacing, NSD_TOLERANCE)
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail("Comparison", error)
+            elif work is self._chosen():
+                self._panel.review_section.show_matches(matches, f"{image.units[-1]:~}")
+                self._messages.say(f"Compared with '{reference.name}'.")
+
+        self._messages.say(f"Comparing with '{reference.name}' …")
+        self._runner.start(steps, matches.append, end)
+
+    def _labels(self, work: Work, reference: "Labels") -> Callable[[], Any]:
+        """What reads labels made elsewhere, in a worker; those of a part of the image with nothing around them."""
+        pixels, shape = pixels_of(reference), work.session.shape
+        if pixels.shape == shape:
+            if not work.layers.lies_on_image(reference):
+                self._messages.warn(f"'{reference.name}' does not lie where the image is, but is taken pixel by pixel.")
+            return lambda: pixels
+        part = part_of(reference, work.layers.image, shape)
+
+        def whole() -> Any:
+            labels = np.zeros(shape, pixels.dtype)
+            labels[part] = pixels
+            return labels
+
+        return (lambda: pixels) if part is None else whole
+
+    def measure_window(self, percentiles: Percentiles) -> None:
+        """Set the window to percentiles of the whole image, which are found in a worker."""
+        work = self._chosen()
+        if work is None or self._runner.busy:
+            return
+        pixels = pixels_of(work.layers.image)
+
+        def steps() -> Iterator[tuple[float, float]]:
+            yield percentile_window(pixels, percentiles.low, percentiles.high)
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail("Window", error)
+
+        self._runner.start(steps, lambda window: self._panel.window_section.set_limits(*window), end)
