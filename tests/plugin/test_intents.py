@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QMessageBox
 
-from napari_swin_litemedsam.plugin import intents
+from napari_swin_litemedsam.plugin import side_jobs
 
 from .conftest import axial
 
@@ -113,7 +113,7 @@ def test_percentiles_that_cannot_be_measured_are_told(widget, volume, monkeypatc
     def fail(*_):
         raise OSError("the file is gone")
 
-    monkeypatch.setattr(intents, "percentile_window", fail)
+    monkeypatch.setattr(side_jobs, "percentile_window", fail)
     limits = tuple(volume.contrast_limits)
     presets = widget.panel.window_section.presets
     presets.setCurrentIndex(presets.count() - 1)
