@@ -4,6 +4,7 @@ import gzip
 import io
 import pickle
 import struct
+import sys
 import tempfile
 import zipfile
 from functools import cache
@@ -93,6 +94,7 @@ def whole_files() -> dict[str, tuple[bytes, ...]]:
             )
             files[suffix] = (path.read_bytes(),)
         files[".dcm"] = (_dicom(Path(folder) / "a.dcm", volume[0]),)
+        files[".seg.dcm"] = (_dicom_seg(Path(folder), volume),)
     boxes, deep = np.array([[1, 2, 10, 12]]), np.array([[1, 2, 0, 10, 12, 3]])
     files[".npz"] = (
         _npz(imgs=plane, boxes=boxes, gts=plane[..., 0]),
@@ -126,6 +128,19 @@ def _dicom(path, pixels):
     header.PixelData = pixels.astype(np.uint16).tobytes()
     header.save_as(path, enforce_file_format=True)
     return path.read_bytes()
+
+
+def _dicom_seg(folder, volume):
+    # beside this folder, where a script does not look by itself
+    sys.path.append(str(Path(__file__).parents[1]))
+    from napari_swin_litemedsam.io import read_scan, write_labels
+    from scan_files import save_series
+
+    series = folder / "series"
+    series.mkdir()
+    scan = read_scan(save_series(series, volume=volume))
+    write_labels(folder / "seg.dcm", np.uint8(volume > 128) * (1 + volume % 3), scan.geometry, [], scan.files)
+    return (folder / "seg.dcm").read_bytes()
 
 
 def _checkpoints():

@@ -33,15 +33,19 @@ class Fault(AssertionError):
 
 def reader_of(suffix):
     """What reads files of a format, and the error by which it may refuse them."""
-    from napari_swin_litemedsam.io import CaseError, read_case, read_labels, read_scan
+    from napari_swin_litemedsam.io import CaseError, read_case, read_labels, read_scan, read_segments
     from napari_swin_litemedsam.io.dicom import read_dicom
 
     if suffix in (".pth", ".safetensors"):
         from napari_swin_litemedsam.model.checkpoint import CheckpointError, read_tensors
 
         return [read_tensors], CheckpointError
-    readers = {".npz": [read_case, read_labels], ".dcm": [read_dicom]}.get(suffix, [read_scan, read_labels])
-    return readers, CaseError
+    readers = {
+        ".npz": [read_case, read_labels],
+        ".dcm": [read_dicom],
+        ".seg.dcm": [read_labels, read_segments],
+    }
+    return readers.get(suffix, [read_scan, read_labels]), CaseError
 
 
 def check(path, suffix):

@@ -13,7 +13,7 @@ from damage import whole_files
 
 
 @pytest.mark.parametrize(
-    "suffix", [".nii", ".nii.gz", ".nrrd", ".mha", ".tif", ".png", ".dcm", ".npz", ".pth", ".safetensors"]
+    "suffix", [".nii", ".nii.gz", ".nrrd", ".mha", ".tif", ".png", ".dcm", ".seg.dcm", ".npz", ".pth", ".safetensors"]
 )
 def test_damaged_files_are_read_or_refused(suffix, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
