@@ -200,6 +200,16 @@ def test_segmentations_are_no_series(folder, tmp_path):
         read_scan(folder / "seg.dcm")
 
 
+def test_the_picture_that_a_scan_was_planned_on_is_a_series_of_its_own(folder):
+    save_series(folder)
+    across = dicom_image(np.zeros((20, 30), np.uint16), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    across.save_as(folder / "planned", enforce_file_format=True)
+    with pytest.raises(CaseError, match=r"2 series, choose one: 1: .* 5 images .*; 2: .* 1 image of 20"):
+        read_scan(folder)
+    np.testing.assert_array_equal(read_scan(folder, 1).array, VOLUME)
+    assert read_scan(folder, 2).array.shape == (1, 20, 30)
+
+
 def test_of_several_series_one_is_chosen(folder):
     save_series(folder, SeriesDescription="Second", SeriesNumber=10)
     (folder / "below").mkdir()

@@ -12,8 +12,9 @@ from napari_swin_litemedsam.plugin import folder_work
 from napari_swin_litemedsam.plugin.autosave import key_of
 from napari_swin_litemedsam.plugin.worklist import FolderError, first_open, tasks_in
 from napari_swin_litemedsam.training.data import find_pairs
+from scan_files import GEOMETRIES, dicom_image, save_series
 
-from .conftest import BOX, PIXELS, filled
+from .conftest import BOX, PIXELS, axial, filled
 
 PICTURE = (255 * PIXELS / PIXELS.max()).astype(np.uint8)
 
@@ -272,3 +273,42 @@ def test_a_folder_that_is_done_begins_anew(images):
         task.labels.parent.mkdir(exist_ok=True)
         task.labels.touch()
     assert first_open(tasks) == 0
+
+
+def test_dicom_series_are_images_of_a_folder(tmp_path, open_folder, widget, press, draw, settle):
+    for patient, uid in (("p1", "1.1"), ("p2", "1.2"), ("p2", "1.3")):
+        (tmp_path / patient / uid).mkdir(parents=True)
+        save_series(tmp_path / patient / uid, GEOMETRIES["anisotropic"], SeriesInstanceUID=uid, SeriesNumber=uid[-1])
+    (tmp_path / "empty").mkdir()
+    open_folder(tmp_path)
+    assert widget.image.name == "p1"
+    assert widget.panel.folder_section.text.text().startswith("1 of 3: p1: Abdomen, CT, 5 images")
+    draw(widget, (1, 1, 4, 5), axial(2))
+    settle(widget)
+    press("next_image")
+    labels = read_label_scan(tmp_path / "labels" / "p1.nii.gz")
+    assert labels.array.any()
+    np.testing.assert_allclose(labels.geometry.spacing, GEOMETRIES["anisotropic"].spacing, rtol=1e-4)
+    assert widget.image.name == "p2-1"
+    press("next_image")
+    assert widget.image.name == "p2-2"
+    open_folder(tmp_path)
+    assert widget.image.name == "p2-1", "the first without labels"
+    press("previous_image")
+    assert widget.session.result.any()
+
+
+def test_radiographs_in_a_folder_have_their_own_names(tmp_path):
+    nowhere = {"ImagePositionPatient": None, "ImageOrientationPatient": None}
+    for name in ("b.dcm", "a.dcm"):
+        image = dicom_image(np.uint16(PICTURE), SeriesInstanceUID=f"1.{ord(name[0])}", **nowhere)
+        image.save_as(tmp_path / name, enforce_file_format=True)
+    assert [task.labels for task in tasks_in(tmp_path)] == [tmp_path / "labels" / f"{name}.nii.gz" for name in "ab"]
+
+
+def test_the_slices_of_one_series_in_a_folder_are_one_image(tmp_path):
+    (tmp_path / "scan").mkdir()
+    save_series(tmp_path / "scan")
+    (task,) = tasks_in(tmp_path / "scan")
+    assert task.labels == tmp_path / "scan" / "labels" / "scan.nii.gz"
+    assert len(task.slices) == 5

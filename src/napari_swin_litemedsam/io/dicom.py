@@ -58,7 +58,7 @@ def find_series(folder: str | os.PathLike) -> list[Series]:
     CaseError
         If there is no DICOM image.
     """
-    members: dict[str, list[tuple[Path, Any]]] = defaultdict(list)
+    members: dict[tuple[str, bool], list[tuple[Path, Any]]] = defaultdict(list)
     known = set()
     for path in sorted(Path(folder).rglob("*")):
         # files that are no DICOM, reports and segmentations are passed over
@@ -68,11 +68,13 @@ def find_series(folder: str | os.PathLike) -> list[Series]:
             if image[0] and image in known:
                 continue
             known.add(image)
-            members[str(header.get("SeriesInstanceUID", ""))].append((path, header))
+            # the picture that a scan was planned on may share its series, but lies across it
+            across = "LOCALIZER" in (header.get("ImageType") or ())
+            members[str(header.get("SeriesInstanceUID", "")), across].append((path, header))
     if not members:
         raise CaseError(f"{folder}: holds no DICOM images")
     found = sorted(members.items(), key=lambda item: (_number(item[1][0][1].get("SeriesNumber")), item[0]))
-    return [Series(uid, _title([h for _, h in images]), tuple(p for p, _ in images)) for uid, images in found]
+    return [Series(uid, _title([h for _, h in images]), tuple(p for p, _ in images)) for (uid, _), images in found]
 
 
 def is_dicom(path: str | os.PathLike) -> bool:
@@ -174,7 +176,7 @@ def telling(path: Path) -> Iterator[None]:
 
 def _peek(path: Path) -> Any:
     tags = [*_IMAGE, "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "SOPClassUID"]
-    tags += ["Rows", "Columns", "NumberOfFrames"]
+    tags += ["Rows", "Columns", "NumberOfFrames", "ImageType"]
     try:
         with telling(path):
             return open_dicom(path, stop_before_pixels=True, specific_tags=tags) if is_dicom(path) else None

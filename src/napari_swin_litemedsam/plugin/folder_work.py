@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ..geometry import SAME_PLACE, Scan, distance
 from ..io import read_scan, read_segments
+from ..io.dicom import read_series
 from ..io.scans import read_label_scan
 from ..io.segments import stem_of
 from .grid import place
@@ -103,7 +104,7 @@ class FolderWork(QObject):
     def _move(self, place: int) -> None:
         # one that cannot be read is passed over the next time
         self._place, task = place, self._tasks[place]
-        self._read(f"'{task.image.name}'", lambda: _read(task), self._show)
+        self._read(f"'{task.title}'", lambda: _read(task), self._show)
 
     def _save(self, then: Callable[[], None]) -> None:
         """Write the labels of the image that is open, if there are any, and go on if that went well."""
@@ -168,12 +169,13 @@ class FolderWork(QObject):
     def _tell(self) -> None:
         if self._tasks:
             place, task = self._place + 1, self._tasks[self._place]
-            self.moved.emit(f"{place} of {len(self._tasks)}: {task.image.name}")
+            self.moved.emit(f"{place} of {len(self._tasks)}: {task.title}")
 
 
 def _read(task: Task) -> list[LayerData]:
     """An image, and the labels that it has, in a layer of the name of the result, which they so become."""
-    scan, name = read_scan(task.image), stem_of(task.image)
+    scan = read_series(task.slices) if task.slices else read_scan(task.image)
+    name = stem_of(task.labels)
     layers = [image_layer(scan, name)]
     if task.labels.exists():
         labels = read_label_scan(task.labels)

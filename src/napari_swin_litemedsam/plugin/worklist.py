@@ -1,10 +1,12 @@
 """The images of a folder, one after the other, and where the labels of each are kept."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..io import raster
+from ..io import CaseError, raster
+from ..io.dicom import find_series, is_dicom
 from ..io.scans import IMAGE_SUFFIXES
 from ..io.segments import stem_of, suffix_of
 
@@ -16,14 +18,21 @@ class FolderError(ValueError):
 
 
 class Task(NamedTuple):
-    """An image to be segmented, and the file of its labels, which is there once that is done."""
+    """An image to be segmented, and the file of its labels, which is there once that is done.
+
+    `slices` are the files of a DICOM series, whose folder `image` is then; `title` is what the user tells it by.
+    """
 
     image: Path
     labels: Path
+    title: str
+    slices: tuple[Path, ...] = ()
 
 
 def tasks_in(folder: Path) -> list[Task]:
     """The images of a folder, by name; if there is a folder ``images`` in it, that one's.
+
+    Each DICOM series in a folder below is an image, too; of a folder with no other images also those that lie in it.
 
     Labels lie as training reads them, under the image's name: in the folder ``labels`` beside ``images``, or else in
     the folder. They are NIfTI, and for pictures PNG or, since they may be stacks, TIFF.
@@ -35,15 +44,21 @@ def tasks_in(folder: Path) -> list[Task]:
     """
     if (folder / _IMAGES).is_dir():
         folder = folder / _IMAGES
-    images = sorted(
-        path for path in folder.iterdir() if suffix_of(path) in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
-    if not images:
-        raise FolderError(f"{folder}: no image that can be read here; known are {', '.join(IMAGE_SUFFIXES)}")
-    tasks = [Task(image, _labels_of(image)) for image in images]
+    kept = folder.parent / _LABELS if folder.name == _IMAGES else folder / _LABELS
+    there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    images = [path for path in there if path.is_file() and suffix_of(path) in IMAGE_SUFFIXES]
+    tasks = [Task(image, kept / f"{stem_of(image)}{_label_suffix(image)}", image.name) for image in images]
+    if not images and any(path.is_file() and is_dicom(path) for path in there):
+        tasks.extend(_series_in(folder, kept, inside=True))
+    else:
+        below = (path for path in there if path.is_dir() and path != kept)
+        tasks.extend(task for path in below for task in _series_in(path, kept))
+    if not tasks:
+        raise FolderError(f"{folder}: no image that can be read here; known are DICOM, {', '.join(IMAGE_SUFFIXES)}")
+    tasks.sort(key=lambda task: task.labels)
     labels, times = Counter(task.labels for task in tasks).most_common(1)[0]
     if times > 1:
-        shared = " and ".join(task.image.name for task in tasks if task.labels == labels)
+        shared = " and ".join(task.title for task in tasks if task.labels == labels)
         raise FolderError(f"{folder}: {shared} would have the same file of labels; give one another name")
     return tasks
 
@@ -53,8 +68,19 @@ def first_open(tasks: list[Task]) -> int:
     return next((place for place, task in enumerate(tasks) if not task.labels.exists()), 0)
 
 
-def _labels_of(image: Path) -> Path:
-    folder = image.parent.parent if image.parent.name == _IMAGES else image.parent
+def _series_in(folder: Path, kept: Path, inside: bool = False) -> Iterator[Task]:
+    """The DICOM series of a folder; `inside` one that is gone through, single files have their own names."""
+    try:
+        found = find_series(folder)
+    except CaseError:
+        return
+    for number, series in enumerate(found, 1):
+        name = f"{folder.name}-{number}" if len(found) > 1 else folder.name
+        if inside and len(series.files) == 1:
+            name = stem_of(series.files[0])
+        yield Task(folder, kept / f"{name}.nii.gz", f"{name}: {series.title}", series.files)
+
+
+def _label_suffix(image: Path) -> str:
     suffix = suffix_of(image)
-    kept = ".nii.gz" if suffix not in raster.SUFFIXES else ".tif" if suffix in raster.TIFF else ".png"
-    return folder / _LABELS / f"{stem_of(image)}{kept}"
+    return ".nii.gz" if suffix not in raster.SUFFIXES else ".tif" if suffix in raster.TIFF else ".png"
