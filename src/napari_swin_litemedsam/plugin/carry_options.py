@@ -48,7 +48,7 @@ class CarryOptions(QWidget):
         explain(
             self.consistent,
             "Each object is also carried back from where it has ended, and where both ways differ the surer one "
-            "counts. Takes twice as long, and seldom pays: look at the ends first.",
+            "counts. Takes a little longer. On our volumes it loses more than it gains.",
         )
         self.by_spacing = QCheckBox("Margin as wide as slices are apart")
         explain(
