@@ -119,10 +119,11 @@ class TestRequests:
         predictor.small = True
         item = session.add_box(axial(1), BOX)
         request = session.next_request(None)
-        first, second = session.compute(request)
-        session.accept(request, *first)
+        answers = session.compute(request)
+        session.accept(request, *next(answers))
         session.edit_points(1, [[12, 22]], [0])
-        assert session.accept(request, *second) is None
+        assert list(answers) == [], "nobody waits for it any more"
+        assert len(predictor.calls) == 1
         assert item.state is State.WAITING
         assert item.masks[axial(1)].box == (10, 20, 29, 50)
 

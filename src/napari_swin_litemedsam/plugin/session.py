@@ -112,6 +112,9 @@ class Session(Editing):
         if predictor.is_to_be_encoded(request.box):
             predictor.set_image(image, request.window, request.key, zoom=False)
             yield predictor.predict(request.box, *prompts), False
+            if self._asked(request.id, request.version) is None:
+                # what the user has done meanwhile comes first
+                return
             predictor.set_image(image, request.window, request.key)
         yield predictor.predict(request.box, *prompts), True
 
