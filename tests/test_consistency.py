@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.predictor import Prediction
+from napari_swin_litemedsam.answers import Prediction
 from napari_swin_litemedsam.propagation import Options, Stop, Track, follow, segment_volume
 
 SHAPE = (7, 32, 32)

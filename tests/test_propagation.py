@@ -3,7 +3,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.predictor import Prediction, clip_box
+from napari_swin_litemedsam.answers import Prediction
+from napari_swin_litemedsam.predictor import clip_box
 from napari_swin_litemedsam.propagation import (
     Options,
     Stop,

@@ -12,14 +12,15 @@ except ImportError:  # a source tree that was never installed
     __version__ = "unknown"
 
 if TYPE_CHECKING:
+    from .answers import Prediction
     from .evaluation import dice, surface_dice
     from .io import read_case, read_labels, read_scan, write_labels, write_segmentation
-    from .predictor import EmptyBoxError, Prediction, Predictor, load_model
+    from .predictor import EmptyBoxError, Predictor, load_model
     from .propagation import Step, count_steps, propagate, segment_volume
 
 _HOMES = {
     "EmptyBoxError": "predictor",
-    "Prediction": "predictor",
+    "Prediction": "answers",
     "Predictor": "predictor",
     "Step": "propagation",
     "count_steps": "propagation",

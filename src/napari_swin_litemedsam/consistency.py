@@ -58,7 +58,7 @@ class WayThere:
 
     def take(self, step: Step) -> Step:
         """Remember a step, and return it as a draft, if the way back comes by its slice."""
-        direction = self._direction(step)
+        direction = self._direction(step.object, step.z)
         if direction == 0:
             return step
         self._drafts[step.object, step.z] = _Draft.of(step)
@@ -68,15 +68,15 @@ class WayThere:
                 self._ends[step.object, direction] = step
         return replace(step, draft=True)
 
-    def _direction(self, step: Step) -> int:
+    def _direction(self, number: int, z: int) -> int:
         """1 above the object's boxes, -1 below; 0 between, where boxes do not depend on masks."""
-        slices = self._tracks[step.object].boxes
-        return int(step.z > max(slices)) - int(step.z < min(slices))
+        slices = self._tracks[number].boxes
+        return int(z > max(slices)) - int(z < min(slices))
 
     def settle(self) -> Iterator[Step]:
         """What stays as it is: the ends, and the slices beyond, where nothing was found."""
         for (number, z), draft in list(self._drafts.items()):
-            direction = 1 if z > max(self._tracks[number].boxes) else -1
+            direction = self._direction(number, z)
             end = self._ends.get((number, direction))
             if end is not None and (end.z - z) * direction > 0:
                 continue

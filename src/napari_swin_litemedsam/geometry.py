@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 _TOLERANCE = 1e-4
 # pixels that what lies at one place may be apart; rounding in headers is far less
 SAME_PLACE = 0.5
+# pixels that those of a part of a grid, or of two layers, may be apart to count as the same
+SAME_PIXELS = 0.1
 
 
 @dataclass(frozen=True)

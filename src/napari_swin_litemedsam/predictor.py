@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .answers import Answer, Prediction, in_image, mean_of_looks, prediction_of
 from .backends import PADDING, Backend, Features, Model, make_backend
 from .backends.mirrored import MirroredBackend
 from .features import BUDGET, FeatureCache
@@ -22,44 +23,11 @@ from .zooming import Tile, tile_around
 if TYPE_CHECKING:
     from .model import SwinLiteMedSAM
 
-_LOGIT_LIMIT = 60
 T = TypeVar("T")
-_Answer = tuple[NDArray[np.float32], float]  # logits, in the frame or in the image, and predicted IoU
 
 
 class EmptyBoxError(ValueError):
     """A box that covers nothing of the image."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A mask with the prompts it was made from, in pixels of the image, (y, x) order.
-
-    Parameters
-    ----------
-    mask : array of bool
-        ``(H, W)``.
-    probability : array of float32
-        ``(H, W)``, 0..1.
-    iou : float
-        As the network predicts it.
-    points : array
-        ``(N, 2)``.
-    point_labels : array of int
-        ``(N,)``: 1 inside, 0 outside the object.
-    scribble : array of bool
-        ``(H, W)``.
-    box : array
-        (y0, x0, y1, x1), clipped to the image.
-    """
-
-    mask: NDArray[np.bool_]
-    probability: NDArray[np.float32]
-    iou: float
-    points: NDArray[np.float64]
-    point_labels: NDArray[np.int64]
-    scribble: NDArray[np.bool_]
-    box: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -338,15 +306,15 @@ class Predictor:
             again = {} if closer is None else self._closer_answers(image.frame, closer, group)
             for number, prompt in enumerate(group):
                 # one by one, since those of a large image take much more room than those of the frame
-                answer = _in_image(image.frame, answers[number])
+                answer = in_image(image.frame, answers[number])
                 if number in again:
                     tile, frame, part = again[number]
-                    answer = _mean(answer, _in_image(frame, part), tile)
-                yield _prediction(image.frame, prompt, answer)
+                    answer = mean_of_looks(answer, in_image(frame, part), tile)
+                yield prediction_of(image.frame, prompt, answer)
 
     def _closer_answers(
         self, whole: Frame, closer: _Source, prompts: list[FramePrompts]
-    ) -> dict[int, tuple[Tile, Frame, _Answer]]:
+    ) -> dict[int, tuple[Tile, Frame, Answer]]:
         """Answers for the prompts of small objects, by number, in the frames of the tiles around them."""
         found = {}
         for tile, chosen in _tiles(whole, prompts).items():
@@ -355,8 +323,8 @@ class Predictor:
             found.update({i: (tile, part.frame, answer) for i, answer in zip(chosen, answers, strict=True)})
         return found
 
-    def _answers(self, image: _Encoded, prompts: list[FramePrompts]) -> list[_Answer]:
-        answers: dict[int, _Answer] = {}
+    def _answers(self, image: _Encoded, prompts: list[FramePrompts]) -> list[Answer]:
+        answers: dict[int, Answer] = {}
         # an absent scribble is not an empty one, so the two kinds cannot share a batch
         for with_scribble in (False, True):
             chosen = [i for i, p in enumerate(prompts) if (p.scribble is not None) == with_scribble]
@@ -397,28 +365,3 @@ def _tiles(frame: Frame, prompts: list[FramePrompts]) -> dict[Tile, list[int]]:
         if tile is not None:
             tiles[tile].append(number)
     return tiles
-
-
-def _in_image(frame: Frame, answer: _Answer) -> _Answer:
-    return frame.logits_to_image(answer[0][None])[0], answer[1]
-
-
-def _mean(whole: _Answer, part: _Answer, tile: Tile) -> _Answer:
-    logits = whole[0].copy()
-    logits[tile.pixels] = (logits[tile.pixels] + part[0]) / 2
-    return logits, (whole[1] + part[1]) / 2
-
-
-def _prediction(frame: Frame, prompt: FramePrompts, answer: _Answer) -> Prediction:
-    logits, iou = answer
-    probability = 1 / (1 + np.exp(-np.clip(logits, -_LOGIT_LIMIT, _LOGIT_LIMIT)))
-    scribble = np.zeros_like(logits, bool) if prompt.scribble is None else frame.mask_to_image(prompt.scribble)
-    return Prediction(
-        logits > 0,
-        probability.astype(np.float32, copy=False),
-        iou,
-        frame.to_image(prompt.points),
-        prompt.labels,
-        scribble,
-        frame.box_to_image(prompt.box),
-    )

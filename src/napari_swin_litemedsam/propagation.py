@@ -192,10 +192,7 @@ def segment_volume(volume: Any, boxes: ArrayLike, predictor: Predictor, **more: 
     boxes = np.asarray(boxes, float).reshape(-1, 6)
     labels = np.zeros(volume.shape[:3], label_dtype(len(boxes)))
     for step in propagate(volume, boxes, predictor, **more):
-        if step.draft:
-            continue
-        plane = labels[step.z]
-        plane[step.prediction.mask & (plane < step.object + 1)] = step.object + 1
+        step.paint(labels[step.z], step.object + 1)
     return labels
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .answers import Prediction
 from .interpolation import interpolate_boxes, interpolate_masks
 from .postprocessing import connected_to, fill_holes
-from .predictor import Prediction, clip_box
+from .predictor import clip_box
 from .preprocessing import FRAME_SIZE
 from .prompts import bounding_box
 from .stopping import Stop, StopRules
@@ -99,6 +100,11 @@ class Step:
     prediction: Prediction
     stop: Stop | None = None
     draft: bool = False
+
+    def paint(self, labels: NDArray[np.integer], id: int) -> None:
+        """Write the mask into label ids of its slice, over lower ones; a draft, which is not final, writes nothing."""
+        if not self.draft:
+            labels[self.prediction.mask & (labels < id)] = id
 
 
 class Walk:

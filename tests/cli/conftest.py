@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from napari_swin_litemedsam import predictor as predictor_module
+from napari_swin_litemedsam.answers import Prediction
 from napari_swin_litemedsam.cli import main
-from napari_swin_litemedsam.predictor import Prediction
 
 
 class BoxFiller:

@@ -13,13 +13,14 @@ from napari.utils.interactions import mouse_move_callbacks, mouse_press_callback
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QThreadPool
 
+from napari_swin_litemedsam.answers import Prediction
 from napari_swin_litemedsam.plugin import autosave
 from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import Plane
 from napari_swin_litemedsam.plugin.showing import show
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
-from napari_swin_litemedsam.predictor import Prediction, clip_box
+from napari_swin_litemedsam.predictor import clip_box
 
 BOX = (10, 20, 30, 50)
 PIXELS = np.random.default_rng(0).random((48, 64))

@@ -126,9 +126,7 @@ def _through(
     options = options or Options()
     total = options.count(tracks, len(volume))
     for done, step in enumerate(follow(volume, tracks, predictor, window, options=options), 1):
-        if not step.draft:
-            plane, place = places[step.z], owners[step.object]
-            plane[step.prediction.mask & (plane < place)] = place
+        step.paint(places[step.z], owners[step.object])
         progress(done, total)
     return places
 

@@ -7,14 +7,12 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import SAME_PLACE, Geometry, distance
+from ..geometry import SAME_PIXELS, SAME_PLACE, Geometry, distance
 from ..io.files import CaseError
 from ..io.npz import read_case_labels
 from ..io.scans import LABEL_SUFFIXES, read_label_scan, read_scan
 from .scores import ObjectScore, modality_of, score_case
 
-# of a part of a grid, whose pixels must be the grid's own
-_SAME_PIXELS = 0.1
 # what nnU-Net adds to the name of an image, and so `predict` to that of its labels
 _FIRST_CHANNEL = "_0000"
 
@@ -154,7 +152,7 @@ def _shift(labels: Labels, truth: Labels, path: Path) -> NDArray[np.integer]:
         raise CaseError(told)
     at = np.rint(other.to_index(one.origin)).astype(int)
     there = Geometry.make(other.spacing, other.to_world(at), other.direction)
-    if distance(one, there, shape) > _SAME_PIXELS or (at >= whole).any() or (at + shape <= 0).any():
+    if distance(one, there, shape) > SAME_PIXELS or (at >= whole).any() or (at + shape <= 0).any():
         raise CaseError(f"{told}, and no part of the truth's grid; resample it")
     return at
 

@@ -162,11 +162,12 @@ def read_dicom_segments(path: str | os.PathLike) -> list[Segment]:
     with telling(path):
         segments = []
         for item in open_dicom(path, stop_before_pixels=True).SegmentSequence:
-            colour = ""
+            number, name = int(item.SegmentNumber), str(item.get("SegmentLabel", ""))
             if values := item.get("RecommendedDisplayCIELabValue"):
-                colour = "#{:02x}{:02x}{:02x}".format(*CIELabColor.from_dicom_value(values).to_rgb(clip=True))
-            name = str(item.get("SegmentLabel", ""))
-            segments.append(Segment(int(item.SegmentNumber), name, colour))
+                rgb = CIELabColor.from_dicom_value(values).to_rgb(clip=True)
+                segments.append(Segment.of_rgb(number, name, (part / 255 for part in rgb)))
+            else:
+                segments.append(Segment(number, name))
         return segments
 
 

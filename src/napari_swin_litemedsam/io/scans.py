@@ -54,7 +54,7 @@ def _read(path: str | os.PathLike, series: int | None = None, as_labels: bool = 
     elif suffix in raster.SUFFIXES:
         scan = raster.read_picture(path, as_labels)
     # DICOM files often have no ending
-    elif _is_dicom(path):
+    elif suffix in dicom.SUFFIXES or dicom.is_dicom(path):
         return read_dicom_seg(path) if as_labels and dicom.is_segmentation(path) else dicom.read_dicom(path)
     else:
         raise CaseError(f"{path}: a file of unknown kind; known are {_known()}")
@@ -62,10 +62,6 @@ def _read(path: str | os.PathLike, series: int | None = None, as_labels: bool = 
         # enough for intensities, but it cannot tell large label ids apart
         return replace(scan, array=scan.array.astype(np.float32, copy=False))
     return scan
-
-
-def _is_dicom(path: str | os.PathLike) -> bool:
-    return suffix_of(path) in dicom.SUFFIXES or dicom.is_dicom(path)
 
 
 def read_labels(path: str | os.PathLike) -> tuple[NDArray[np.integer], NDArray[np.float64] | None]:
@@ -119,7 +115,7 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     CaseError
         If they are damaged.
     """
-    if _is_dicom(path) and dicom.is_segmentation(path):
+    if dicom.is_segmentation(path):
         return read_dicom_segments(path)
     if suffix_of(path) in itk.SUFFIXES and (segments := itk.read_slicer_segments(path)):
         return segments

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..geometry import SAME_PIXELS
 from .grid import placement_of
 from .objects import Window
 from .planes import Plane
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _CHANNELS = {"c", "ch", "channel", "channels"}  # names of axes
 _FEW = 8  # channels, at most, that an axis without such a name is taken to hold
-_SAME_PIXELS = 0.1  # pixels that those of two layers may be apart to count as the same
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
@@ -108,16 +108,20 @@ def through_world(positions: ArrayLike, source: Any, target: Any) -> NDArray[np.
     return positions if np.allclose(carried, positions, atol=1e-6) else carried
 
 
+def shift_of(layer: Any, image: "napari.layers.Image") -> NDArray[np.int_] | None:
+    """The pixel of an image where a layer of as many axes begins; None if its pixels are not the image's."""
+    # an affine map is known by where it leads one corner and its neighbours
+    corners = np.vstack([np.zeros(layer.ndim), np.diag(np.array(pixels_of(layer).shape) - 1)])
+    moved = through_world(corners, layer, image) - corners
+    first = np.rint(moved[0]).astype(int)
+    return first if np.abs(moved - first).max() <= SAME_PIXELS else None
+
+
 def part_of(layer: Any, image: "napari.layers.Image", shape: tuple[int, ...]) -> tuple[slice, ...] | None:
     """Where in an image of this shape the pixels of a smaller layer lie; None if they are no pixels of the image."""
     size = np.array(pixels_of(layer).shape)
-    if len(size) != len(shape) or layer.ndim != image.ndim:
-        return None
-    # an affine map is known by where it leads one corner and its neighbours
-    corners = np.vstack([np.zeros(len(size)), np.diag(size - 1)])
-    moved = through_world(corners, layer, image) - corners
-    first = np.rint(moved[0]).astype(int)
-    if np.abs(moved - first).max() > _SAME_PIXELS or (first < 0).any() or (first + size > shape).any():
+    first = shift_of(layer, image) if len(size) == len(shape) == image.ndim else None
+    if first is None or (first < 0).any() or (first + size > shape).any():
         return None
     return tuple(slice(start, start + side) for start, side in zip(first.tolist(), size.tolist(), strict=True))
 

@@ -13,7 +13,7 @@ import numpy as np
 from napari.layers import Labels, Points, Shapes
 from numpy.typing import ArrayLike, NDArray
 
-from .images import channel_of, geometry_of, pixels_of, spatial_shape, through_world
+from .images import channel_of, geometry_of, pixels_of, shift_of, spatial_shape, through_world
 from .loading import LazyPredictor
 from .objects import Change
 from .palette import BOX_COLOUR, CARRIED_COLOUR, palette
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import napari
 
     from ..predictor import Predictor
-
-_SLACK = 0.1  # pixels that labels may lie beside the image
 
 
 _left: "WeakKeyDictionary[napari.layers.Image, Session]" = WeakKeyDictionary()
@@ -124,9 +122,8 @@ class SessionLayers:
 
     def lies_on_image(self, layer: Labels) -> bool:
         """Whether the pixels of labels of the image's shape are seen where the image's are."""
-        # an affine map is known by where it leads one corner and its neighbours
-        corners = np.vstack([np.zeros(layer.ndim), np.diag(np.array(self.session.shape) - 1)])
-        return np.allclose(self.in_image(layer, corners), corners, atol=_SLACK)
+        shift = shift_of(layer, self.image)
+        return shift is not None and not shift.any()
 
     @property
     def _unit(self) -> float:

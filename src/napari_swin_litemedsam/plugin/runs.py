@@ -17,7 +17,8 @@ from .session import Session
 from .worker import Runner
 
 if TYPE_CHECKING:
-    from ..predictor import Prediction, Predictor
+    from ..answers import Prediction
+    from ..predictor import Predictor
 
 DEBOUNCE = 60  # ms between the last edit and the run
 

@@ -21,7 +21,7 @@ from .patches import Mask, Patch
 from .planes import Plane, Slice, Stack
 
 if TYPE_CHECKING:
-    from ..predictor import Prediction
+    from ..answers import Prediction
     from .loading import LazyPredictor
 
 _UNASKED = ("name", "hand", "carried", "ends")  # what the user may change while a run goes on
