@@ -34,10 +34,10 @@ def draw_masks(labels: NDArray, objects: Iterable[BoxObject], plane: Plane, gone
     ordered = sorted(objects, key=lambda item: item.id)
     _clear(labels, ordered, gone)
     for item in ordered:
-        for own, mask in _meeting(item.masks, plane):
+        for own, mask in _meeting(item, item.masks, plane):
             mask.paint_across(own, labels, plane, item.id)
     for item in ordered:
-        for own, hand in _meeting(item.hand, plane):
+        for own, hand in _meeting(item, item.hand, plane):
             hand.added.paint_across(own, labels, plane, item.id)
 
 
@@ -47,8 +47,7 @@ def draw_scribbles(labels: NDArray, objects: Iterable[BoxObject], plane: Plane, 
     _clear(labels, ordered, gone)
     for item in ordered:
         if item.scribble is not None:
-            for own, scribble in _meeting({item.plane: item.scribble}, plane):
-                scribble.paint_across(own, labels, plane, item.id)
+            item.scribble.paint_across(item.plane, labels, plane, item.id)
 
 
 def _clear(labels: NDArray, objects: Collection[BoxObject], gone: Iterable[int]) -> None:
@@ -59,11 +58,13 @@ def _clear(labels: NDArray, objects: Collection[BoxObject], gone: Iterable[int])
         part[np.isin(part, [*(item.id for item in objects), *gone])] = 0
 
 
-def _meeting(parts: Mapping[Plane, T], plane: Plane) -> list[tuple[Plane, T]]:
-    # an object may have a thousand of them, and all of its planes may be drawn at once
-    spans = plane.spans
-    across = [(own, part) for own, part in parts.items() if own.spans != spans]
-    return [(plane, parts[plane]), *across] if plane in parts else across
+def _meeting(item: BoxObject, parts: Mapping[Plane, T], plane: Plane) -> list[tuple[Plane, T]]:
+    """Those of an object's parts that may meet a plane, each with its own plane."""
+    same = [(plane, parts[plane])] if plane in parts else []
+    if item.directions <= {plane.spans}:
+        # an object may have a thousand of them, and all of its planes may be drawn at once
+        return same
+    return same + [(own, part) for own, part in parts.items() if own.spans != plane.spans]
 
 
 def read_masks(

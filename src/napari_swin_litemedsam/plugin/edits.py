@@ -13,6 +13,7 @@ from .layers import SessionLayers
 from .objects import BoxObject, Change
 from .painting import Painting, told_of_committed
 from .planes import Box, Plane
+from .scribbling import Scribbling
 from .showing import set_owners, show, show_boxes, show_rest
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
@@ -38,11 +39,9 @@ class Edits:
         self.layers, self.session = layers, layers.session
         self._on_edit, self._warn = on_edit, warn
         self._connected: dict[Any, list[tuple[Any, Callable]]] = {}  # by whose events they are
-        self._strokes: set[Plane] = set()
         self._clicked = False  # whether the mouse was pressed on the layer of boxes without a drag, just now
         self._painting = Painting(layers, self.plane_in_view, on_edit, warn)
-        self._seen: Plane | None = None  # in view when scribbles were last looked at
-        self._scribbled: set[Plane] = set()
+        self._scribbling = Scribbling(layers, self.plane_in_view, on_edit, warn)
         session, image = self.session, layers.image
         self._connect(session, (session.changed, self._session_changed), (session.windowed, self._show_window))
         moved = [(getattr(image.events, name), self._image_moved) for name in GEOMETRY]
@@ -115,9 +114,9 @@ class Edits:
             self._connect(
                 scribble,
                 (scribble.events.data, self._labels_replaced),
-                (scribble.events.paint, self._painted),
+                (scribble.events.paint, self._scribbling.painted),
                 # undo and redo announce themselves in no other way
-                (scribble.events.set_data, self._undone),
+                (scribble.events.set_data, self._scribbling.undone),
                 (scribble.events.selected_label, self._label_chosen),
             )
         if (result := layers.result) is not None:
@@ -173,15 +172,10 @@ class Edits:
         elif replaced is layers.masks:
             self._painting.read_all()
         elif replaced is layers.scribble:
-            with self.session.together():
-                self._read_scribbles()
+            self._scribbling.read_all()
         elif replaced is layers.result:
             self.session.adopt_result(event.source.data)
             self.session.repainted.emit()
-
-    def _read_scribbles(self) -> None:
-        for item in list(self.session.open_objects.values()):
-            self._read_scribble(item.plane)
 
     def _result_painted(self, event: Any) -> None:
         # it is in the session's own array already
@@ -193,7 +187,7 @@ class Edits:
         with self.session.together():
             self.read_boxes()
             self.read_points()
-            self._read_scribbles()
+            self._scribbling.read_all()
             if self.layers.masks is not None:
                 self._painting.read_all()
         everything = self.session.objects
@@ -205,7 +199,7 @@ class Edits:
         with self.session.together():
             self.read_boxes()
             self.read_points()
-            self._read_scribbles()
+            self._scribbling.read_all()
             if masks is not None:
                 # last, since it is what has come of the prompts, and perhaps of the user's paint
                 self.session.adopt_masks(np.asarray(masks.data))
@@ -350,48 +344,12 @@ class Edits:
             # they go, or each later look would find and tell of them again
             self.session.changed.emit(Change(frozenset(astray), frozenset(), False))
 
-    # ---- scribble
-
-    def _painted(self, event: Any = None) -> None:
-        if not self.layers.quiet:
-            # napari tells of some strokes before they are in the data
-            self._strokes.add(self.plane_in_view())
-            self._scribbled |= self._strokes
-            self._on_edit()
-
-    def _undone(self, event: Any = None) -> None:
-        here, before = self.plane_in_view(), self._seen
-        self._seen = here
-        if self.layers.quiet:
-            return
-        # unless the view has moved, it may be a stroke on any slice that was taken back
-        for plane in {here} if here != before else {here, *self._scribbled}:
-            self._read_scribble(plane)
+    # ---- scribbles and masks
 
     def catch_up(self) -> None:
         """Bring the session up to date with the strokes since the last time."""
         self._painting.catch_up()
-        strokes, self._strokes = self._strokes, set()
-        edited = [self._read_scribble(plane) for plane in strokes]
-        if edited and not any(edited):
-            self._warn_of_lost_stroke()
-
-    def _read_scribble(self, plane: Plane) -> bool:
-        scribble = self.layers.scribble
-        if scribble is None or not self.layers.fits(scribble):
-            return False
-        return self.session.read_scribbles(np.asarray(scribble.data[plane.index]), plane)
-
-    def _warn_of_lost_stroke(self) -> None:
-        scribble = self.layers.scribble
-        label = 0 if scribble is None else int(scribble.selected_label)
-        item = self.session.objects.get(label)
-        if item is not None and item.committed:
-            self._warn(told_of_committed(label))
-        elif item is not None and item.plane != self.plane_in_view():
-            self._warn(f"A scribble counts on its box's slice; that of object {label} is {item.plane.position}.")
-        elif item is None and label:
-            self._warn(f"No box has the label {label}, so this stroke belongs to none. Choose an object in the table.")
+        self._scribbling.catch_up()
 
     def _label_chosen(self, event: Any = None) -> None:
         if not self.layers.quiet:
@@ -401,7 +359,7 @@ class Edits:
         """Bring the session up to date with the prompts and masks on a plane, also amid a stroke or a drag."""
         self.catch_up()
         self.read_points()
-        self._read_scribble(plane)
+        self._scribbling.read(plane)
         self._painting.read(plane)
 
     # ---- the current object

@@ -65,6 +65,7 @@ class BoxObject:
     ends: dict[Plane, str] = field(default_factory=dict)  # why propagation stopped there
     version: int = field(default_factory=_versions.__next__)
     masks: dict[Plane, Patch] = field(default_factory=dict)  # the answers with the user's pixels
+    directions: set[tuple[int, int]] = field(default_factory=set)  # axes of all planes that ever had a mask
 
     @property
     def iou(self) -> float | None:
@@ -140,6 +141,7 @@ class BoxObject:
             self.masks.pop(plane, None)
         else:
             self.masks[plane] = mask
+            self.directions.add(plane.spans)
 
     def remembered(self) -> dict[Key, Any]:
         """All that undo brings back; its values are replaced, never changed."""
@@ -169,7 +171,7 @@ class BoxObject:
             self.compose(plane)
 
 
-REMEMBERED = tuple(f.name for f in fields(BoxObject) if f.name not in ("id", "version", "masks"))
+REMEMBERED = tuple(f.name for f in fields(BoxObject) if f.name not in ("id", "version", "masks", "directions"))
 
 
 @dataclass(frozen=True)

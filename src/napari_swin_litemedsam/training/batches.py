@@ -29,7 +29,7 @@ EXCESS = 0.4
 CUTTING = 1 / 3
 CUT = 0.15
 # views of volumes with boxes carried from another slice, and how many of those come from an object's end
-CARRIED = 0.8
+CARRIED = 0.4
 FROM_END = 0.4
 # how far they were carried
 SLICES = (1, 1, 2, 3)
