@@ -24,10 +24,12 @@ OTHERS = 20
 ROUNDS = (0.5, 0.2, 0.15, 0.15)
 # boxes drawn in haste: how many, by how much of the longer side they are too large at most, how many of their sides
 # cut the object, and by how much of its own length at most
-HASTY = 0.3
-EXCESS = 0.4
+HASTY = 0.2
+EXCESS = 0.3
 CUTTING = 1 / 3
 CUT = 0.15
+# how often an object as round as its box is drawn, against one that hardly fills anything of it, as walls do
+ROUND = 0.25
 # views of volumes with boxes carried from another slice, and how many of those come from an object's end
 CARRIED = 0.4
 FROM_END = 0.4
@@ -204,6 +206,14 @@ def _continued(mask: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np
     return connected_to(mask, before) if (mask & before).any() else np.zeros_like(mask)
 
 
+def _shares(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
+    """How often each object of a view is drawn: those that a box says least of most often."""
+    sides = np.array([np.ptp(bounding_box(mask).reshape(2, 2), axis=0) + 1 for mask in masks])
+    filled = np.array([mask.sum() for mask in masks]) / sides.prod(axis=1)
+    shares = ROUND + (1 - ROUND) * np.clip(1 - filled / (np.pi / 4), 0, 1)
+    return shares / shares.sum()
+
+
 def _objects(labels: NDArray, groups: Sequence[Sequence[int]], size: int) -> list[NDArray[np.bool_]]:
     return [m for m in objects(labels, groups, SEPARATE_AT * size / FRAME_SIZE) if m.sum() >= MIN_AREA]
 
@@ -231,7 +241,7 @@ def draw_batch(
             pairs = [(mask, mask) for mask in found]
         views.append(image)
         image_area = image.max(axis=0) > 0
-        for number in rng.permutation(np.arange(prompts) % len(pairs)):
+        for number in rng.choice(len(pairs), size=prompts, p=_shares([before for before, _ in pairs])):
             before, truth = pairs[number]
             box = _carried_box(before, size, rng) if carried else _drawn_box(before, size, rng)
             # where the object has ended, the prompts are as if it had not
