@@ -31,10 +31,20 @@ def corrected_masks(predictor, box, truth, clicks):
         yield result.mask
 
 
-def main(argv=None):
-    options = parser(__doc__)
+def with_clicks(description, argv):
+    """Arguments of a script that clicks."""
+    options = parser(description)
     options.add_argument("--clicks", type=int, default=3, help="at most (default: %(default)s)")
-    args = options.parse_args(argv)
+    return options.parse_args(argv)
+
+
+def columns(clicks):
+    """What the masks of `corrected_masks` are."""
+    return ["no click", "1 click", *(f"{n} clicks" for n in range(2, clicks + 1))][: clicks + 1]
+
+
+def main(argv=None):
+    args = with_clicks(__doc__, argv)
     predictor = Predictor(load_model(args.checkpoint))
     scores = defaultdict(list)
     for source, image, truths, boxes in cases(args):
@@ -42,11 +52,11 @@ def main(argv=None):
         for truth, box in zip(truths, boxes, strict=True):
             scores[source].append([score(truth, mask) for mask in corrected_masks(predictor, box, truth, args.clicks)])
     poor = {source: [v for v in values if v[0][0] < POOR] for source, values in scores.items()}
-    columns = ["no click", "1 click", *(f"{n} clicks" for n in range(2, args.clicks + 1))][: args.clicks + 1]
-    parts = ["All objects:", table(scores, columns, args.per_source)]
+    names = columns(args.clicks)
+    parts = ["All objects:", table(scores, names, args.per_source)]
     if any(poor.values()):
         chosen = {source: values for source, values in poor.items() if values}
-        parts += [f"Objects whose first mask has a DSC below {POOR}:", table(chosen, columns, args.per_source)]
+        parts += [f"Objects whose first mask has a DSC below {POOR}:", table(chosen, names, args.per_source)]
     finish("\n\n".join(parts), args.output)
 
 

@@ -7,8 +7,8 @@ are grouped by the share of their convex hull that they fill; clicks are those o
 """
 
 import numpy as np
-from _common import cases, finish, parser, score
-from edits import corrected_masks
+from _common import cases, finish, score
+from edits import columns, corrected_masks, with_clicks
 from skimage.morphology import convex_hull_image
 
 from napari_swin_litemedsam.predictor import Predictor, load_model
@@ -17,9 +17,7 @@ SHARES = (0, 0.65, 0.85, 1)
 
 
 def main(argv=None):
-    options = parser(__doc__)
-    options.add_argument("--clicks", type=int, default=3, help="at most (default: %(default)s)")
-    args = options.parse_args(argv)
+    args = with_clicks(__doc__, argv)
     predictor = Predictor(load_model(args.checkpoint))
     shares, scores = [], []
     for _, image, truths, boxes in cases(args):
@@ -28,10 +26,10 @@ def main(argv=None):
             shares.append(truth.sum() / convex_hull_image(truth).sum())
             scores.append([score(truth, mask) for mask in corrected_masks(predictor, box, truth, args.clicks)])
     which = np.digitize(shares, SHARES[1:-1])
-    columns = ["no click", *(f"{n} click{'s' * (n > 1)}" for n in range(1, args.clicks + 1))]
+    names = columns(args.clicks)
     lines = [
-        "| share of the hull | objects | " + " | ".join(f"{name} DSC / NSD" for name in columns) + " |",
-        "|---|---" + "|---" * len(columns) + "|",
+        "| share of the hull | objects | " + " | ".join(f"{name} DSC / NSD" for name in names) + " |",
+        "|---|---" + "|---" * len(names) + "|",
     ]
     for row in np.unique(which):
         cells = " | ".join("{:.1f} / {:.1f}".format(*pair) for pair in np.mean(np.array(scores)[which == row], axis=0))

@@ -1,15 +1,11 @@
 """The picture of failures: what may be shown, and where."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 
 @pytest.fixture
-def failures(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "benchmarks"), *sys.path])
+def failures():
     import failures
 
     return failures

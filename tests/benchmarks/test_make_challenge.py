@@ -1,8 +1,5 @@
 """Challenge files of a user's own images."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from skimage.io import imsave
@@ -11,8 +8,7 @@ from napari_swin_litemedsam.io import read_case
 
 
 @pytest.fixture
-def make_challenge(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "benchmarks"), *sys.path])
+def make_challenge():
     import make_challenge
 
     return make_challenge

@@ -1,7 +1,5 @@
 """The benchmark of shapes, with a network that takes a wall for what it encloses until it is told."""
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,7 +29,6 @@ class Filling:
 
 @pytest.fixture
 def shapes(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "benchmarks"), *sys.path])
     import shapes
 
     monkeypatch.setattr(shapes, "Predictor", Filling)

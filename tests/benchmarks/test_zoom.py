@@ -1,7 +1,5 @@
 """The benchmark of the second look, with a network that sees more in it."""
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,7 +24,6 @@ class Nearsighted:
 
 @pytest.fixture
 def zoom(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "benchmarks"), *sys.path])
     import zoom
 
     monkeypatch.setattr(zoom, "Predictor", Nearsighted)

@@ -11,10 +11,11 @@ from qtpy.QtCore import QTimer
 from .images import GEOMETRY, pixels_of, plane_in_view, shown_axes
 from .layers import SessionLayers
 from .objects import BoxObject, Change
-from .painting import Painting, told_of_committed
+from .painting import Painting
 from .planes import Box, Plane
 from .scribbling import Scribbling
 from .showing import set_owners, show, show_boxes, show_rest
+from .strokes import told_of_committed
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
 _DRAGGED = {"add_rectangle", "add_ellipse", "add_line"}  # modes, by one drag of the mouse
