@@ -1,6 +1,7 @@
 """Data and models that several test files share."""
 
 import json
+import os
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from napari_swin_litemedsam.model import SwinLiteMedSAM
 from napari_swin_litemedsam.model.checkpoint import load_into, save_checkpoint
 
 DATA = Path(__file__).parent / "data"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Give each worker one thread: with more they would take the cores from each other."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def tensor_by_rule(name, shape, seed=8):

@@ -193,12 +193,14 @@ def run(args: argparse.Namespace) -> int:
         torch.zeros(1, device=args.device)
     from ..backends.torch_backend import has_fast_bf16
     from ..training import BEST, LAST
+    from ..training.allocator import keep_freed_memory
     from ..training.loop import Settings, fit, start_model
     from ..training.state import has_state
     from ..training.validation import mean_dice
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
     torch.manual_seed(args.seed)
+    keep_freed_memory()
     samples = _read(args.data, args.permissive)
     validate: Callable[[SwinLiteMedSAM], float] | None = None
     if args.stage == 2 and args.val_cases:

@@ -1,5 +1,6 @@
 """The two-way transformer of Segment Anything: prompt tokens and image positions attend to each other."""
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -20,10 +21,12 @@ class Attention(nn.Module):
     def forward(self, query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None = None) -> Tensor:
         """Attend; `key_mask` is ``(N, 1, 1, K)``, False where a key must not be seen."""
         query, key, value = (
-            rearrange(x, "n t (head d) -> n head t d", head=self.heads)
+            rearrange(x, "n t (head d) -> n head t d", head=self.heads).float()
             for x in (self.q_proj(query), self.k_proj(key), self.v_proj(value))
         )
-        x = F.scaled_dot_product_attention(query, key, value, attn_mask=key_mask)
+        # with so few tokens half precision costs a processor more time than it saves, thrice as much in backward
+        with torch.autocast(query.device.type, enabled=False):
+            x = F.scaled_dot_product_attention(query, key, value, attn_mask=key_mask)
         return self.out_proj(rearrange(x, "n head t d -> n t (head d)"))
 
 
