@@ -97,7 +97,7 @@ def test_label_pictures_in_folders_per_modality(command, folders, labels):
         imsave(folder / "DERM" / "case.1.png", labels, check_contrast=False)
         (folder / "MICRO").mkdir()
         # 16 bit
-        ids = np.where(labels == 2, 300, labels * factor).astype(np.uint16)
+        ids = np.where(labels == 2, np.uint16(300), labels * factor)
         imsave(folder / "MICRO" / "cells.png", ids, check_contrast=False)
     code, out, _ = command("evaluate", pred, truth)
     assert code == 0
