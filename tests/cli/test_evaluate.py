@@ -235,7 +235,7 @@ def test_a_part_of_another_grid_counts_as_zero(command, folders, labels):
     assert code == 1
     assert table(out) == {"CT": [4, 8, 0, 0]}
     assert ["shape (3, 30, 40) instead of (4, 30, 40)" in line for line in err] == [True] * 4
-    assert ["no part of the truth's grid" in line for line in err] == [True] * 3 + [False]
+    assert ["no part of the grid of the truth" in line for line in err] == [True] * 3 + [False]
 
 
 def test_what_does_not_count_is_told(command, folders, labels, tmp_path):

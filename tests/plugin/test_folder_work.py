@@ -7,12 +7,12 @@ from qtpy.QtWidgets import QFileDialog
 from skimage.io import imread, imsave
 
 from napari_swin_litemedsam.io import read_segments
-from napari_swin_litemedsam.io.scans import read_label_scan
+from napari_swin_litemedsam.io.scans import read_label_scan, write_labels
 from napari_swin_litemedsam.plugin import folder_work
 from napari_swin_litemedsam.plugin.autosave import key_of
 from napari_swin_litemedsam.plugin.worklist import FolderError, first_open, tasks_in
 from napari_swin_litemedsam.training.data import find_pairs
-from scan_files import GEOMETRIES, dicom_image, save_series
+from scan_files import GEOMETRIES, VOLUME, dicom_image, save_series
 
 from .conftest import BOX, PIXELS, axial, filled
 
@@ -296,6 +296,19 @@ def test_dicom_series_are_images_of_a_folder(tmp_path, open_folder, widget, pres
     assert widget.image.name == "p2-1", "the first without labels"
     press("previous_image")
     assert widget.session.result.any()
+
+
+def test_training_finds_the_labels_of_series_where_they_are_saved(tmp_path):
+    for patient, uid in (("p1", "1.1"), ("p2", "1.2"), ("p2", "1.3")):
+        (tmp_path / "images" / patient / uid).mkdir(parents=True)
+        save_series(tmp_path / "images" / patient / uid, SeriesInstanceUID=uid)
+    tasks = tasks_in(tmp_path)
+    (tmp_path / "labels").mkdir()
+    for task in tasks:
+        write_labels(task.labels, np.ones(VOLUME.shape, np.uint8))
+    assert [(pair.label, set(pair.slices)) for pair in find_pairs(tmp_path)] == [
+        (task.labels, set(task.slices)) for task in tasks
+    ]
 
 
 def test_radiographs_in_a_folder_have_their_own_names(tmp_path):

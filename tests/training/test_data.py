@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 from skimage.io import imsave
 
+from napari_swin_litemedsam.io import read_scan
+from napari_swin_litemedsam.io.scans import write_labels
 from napari_swin_litemedsam.training.data import (
     DataError,
     find_pairs,
@@ -13,6 +15,7 @@ from napari_swin_litemedsam.training.data import (
     read_all,
     split,
 )
+from scan_files import GEOMETRIES, save_series
 
 
 def put(folder, name, image, label):
@@ -74,6 +77,29 @@ def test_nifti_volumes_are_read_in_z_y_x_order(tmp_path):
     assert sample.slices == [1]
 
 
+@pytest.mark.parametrize("suffix", [".nii.gz", ".dcm"])
+def test_dicom_series_are_paired_by_the_name_of_their_folder(tmp_path, suffix):
+    images, labels = tmp_path / "CT" / "ward" / "images", tmp_path / "CT" / "ward" / "labels"
+    labels.mkdir(parents=True)
+    for patient, uid in (("p1", "1.1"), ("p2", "1.2"), ("p2", "1.3"), ("p3", "1.4")):
+        folder = images / patient / uid
+        folder.mkdir(parents=True)
+        save_series(folder, GEOMETRIES["anisotropic"], SeriesInstanceUID=uid, SeriesNumber=uid[-1])
+    for name, place in (("p1", "p1"), ("p2-2", "p2/1.3")):
+        scan = read_scan(images / place)
+        marked = np.zeros(scan.array.shape, np.uint8)
+        marked[1, 1:4, 2:5] = 3
+        write_labels(labels / f"{name}{suffix}", marked, scan.geometry, source=scan.files)
+    samples, problems = read_all(find_pairs(tmp_path))
+    assert not problems
+    assert [(s.pair.source, s.pair.label.name, s.slices) for s in samples] == [
+        ("CT/ward", f"p1{suffix}", [1]),
+        ("CT/ward", f"p2-2{suffix}", [1]),
+    ]
+    np.testing.assert_array_equal(samples[0].image, read_scan(images / "p1").array)
+    assert images_without_label(tmp_path) == [images / "p2", images / "p3"]
+
+
 def test_what_cannot_be_used_is_told_and_skipped(tmp_path, label):
     put(tmp_path, "good.png", label, label)
     put(tmp_path, "empty.png", label, label * 0)
@@ -85,7 +111,7 @@ def test_what_cannot_be_used_is_told_and_skipped(tmp_path, label):
     assert len(problems) == 3
     assert "cannot be read" in problems[0]
     assert "empty" in problems[1]
-    assert "the label (1, 20, 50)" in problems[2]
+    assert "shape (20, 50) instead of (40, 50)" in problems[2]
 
 
 def in_palette(label):
@@ -141,7 +167,7 @@ def test_a_label_that_lies_elsewhere_in_the_patient_is_told(tmp_path):
         nibabel.Nifti1Image(volume.T, place).to_filename(tmp_path / kind / "v.nii.gz")
     samples, problems = read_all(find_pairs(tmp_path))
     assert samples == []
-    assert "lies elsewhere than its image, by up to 10.0 pixels" in problems[0]
+    assert "lies elsewhere in space than its image, by up to 10.0 pixels" in problems[0]
 
 
 @pytest.mark.parametrize(("make", "message"), [(False, "no such folder"), (True, "found neither")])

@@ -7,9 +7,10 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import SAME_PIXELS, SAME_PLACE, Geometry, distance
+from ..geometry import Geometry
 from ..io.files import CaseError
 from ..io.npz import read_case_labels
+from ..io.placing import cut, place_on
 from ..io.scans import LABEL_SUFFIXES, read_label_scan, read_scan
 from .scores import ObjectScore, modality_of, score_case
 
@@ -112,8 +113,12 @@ def read_prediction(path: Path, truth: Labels) -> NDArray:
         If they cannot be read, or lie neither on the truth's grid nor on a part of it.
     """
     labels = _read(path, ("segs",))
-    low = -_shift(labels, truth, path)
-    return _cut(labels.ids, low, low + truth.ids.shape)
+    low = -_place(labels, truth, path)
+    return cut(labels.ids, low, low + truth.ids.shape)
+
+
+def _place(labels: Labels, truth: Labels, path: Path) -> NDArray[np.integer]:
+    return place_on(path, labels.ids.shape, labels.geometry, truth.ids.shape, truth.geometry, "the truth")
 
 
 def _on_one_grid(labels: Labels, truth: Labels, path: Path) -> tuple[NDArray, NDArray]:
@@ -124,48 +129,9 @@ def _on_one_grid(labels: Labels, truth: Labels, path: Path) -> tuple[NDArray, ND
     CaseError
         If there is none.
     """
-    shift = _shift(labels, truth, path)
+    shift = _place(labels, truth, path)
     low, high = np.minimum(0, shift), np.maximum(truth.ids.shape, shift + labels.ids.shape)
-    return _cut(truth.ids, low, high), _cut(labels.ids, low - shift, high - shift)
-
-
-def _shift(labels: Labels, truth: Labels, path: Path) -> NDArray[np.integer]:
-    """Where the first pixel of a prediction lies on the truth's grid.
-
-    3D Slicer may save no more than the part that its segments lie in.
-
-    Raises
-    ------
-    CaseError
-        If the prediction's pixels are not the truth's.
-    """
-    at, shape, whole = np.zeros(truth.ids.ndim, int), labels.ids.shape, truth.ids.shape
-    one, other = labels.geometry, truth.geometry
-    if shape == whole:
-        off = distance(one, other, shape)
-        if off > SAME_PLACE:
-            raise CaseError(f"{path}: lies elsewhere in space than the truth, by up to {off:.1f} pixels; resample it")
-        return at
-    told = f"{path}: shape {shape} instead of {whole}"
-    # an origin of 0 tells of no place
-    if len(shape) != len(whole) or one is None or other is None or not any(one.origin):
-        raise CaseError(told)
-    at = np.rint(other.to_index(one.origin)).astype(int)
-    there = Geometry.make(other.spacing, other.to_world(at), other.direction)
-    if distance(one, there, shape) > SAME_PIXELS or (at >= whole).any() or (at + shape <= 0).any():
-        raise CaseError(f"{told}, and no part of the truth's grid; resample it")
-    return at
-
-
-def _cut(ids: NDArray, low: NDArray[np.integer], high: NDArray[np.integer]) -> NDArray:
-    """The part of an array from one corner to another, 0 where there is none of it."""
-    if not low.any() and (high == ids.shape).all():
-        return ids
-    part = np.zeros(high - low, ids.dtype)
-    ends = [(max(0, first), min(side, last)) for first, last, side in zip(low, high, ids.shape, strict=True)]
-    to = tuple(slice(start - first, stop - first) for (start, stop), first in zip(ends, low, strict=True))
-    part[to] = ids[tuple(slice(start, stop) for start, stop in ends)]
-    return part
+    return cut(truth.ids, low, high), cut(labels.ids, low - shift, high - shift)
 
 
 def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tolerance: float = 2) -> CaseScores:

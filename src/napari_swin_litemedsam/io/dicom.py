@@ -77,6 +77,16 @@ def find_series(folder: str | os.PathLike) -> list[Series]:
     return [Series(uid, _title([h for _, h in images]), tuple(p for p, _ in images)) for (uid, _), images in found]
 
 
+def named_series(folder: str | os.PathLike) -> list[tuple[str, Series]]:
+    """The series of a folder, each with the name that its labels have: the folder's, numbered if there are several."""
+    try:
+        found = find_series(folder)
+    except CaseError:
+        return []
+    name = Path(folder).name
+    return [(f"{name}-{number}" if len(found) > 1 else name, series) for number, series in enumerate(found, 1)]
+
+
 def is_dicom(path: str | os.PathLike) -> bool:
     """Whether a file says that it is DICOM, or begins as one that lacks the preamble."""
     try:

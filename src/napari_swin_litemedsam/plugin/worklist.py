@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..io import CaseError, raster
-from ..io.dicom import find_series, is_dicom
+from ..io import raster
+from ..io.dicom import is_dicom, named_series
 from ..io.scans import IMAGE_SUFFIXES
 from ..io.segments import stem_of, suffix_of
 
@@ -70,12 +70,7 @@ def first_open(tasks: list[Task]) -> int:
 
 def _series_in(folder: Path, kept: Path, inside: bool = False) -> Iterator[Task]:
     """The DICOM series of a folder; `inside` one that is gone through, single files have their own names."""
-    try:
-        found = find_series(folder)
-    except CaseError:
-        return
-    for number, series in enumerate(found, 1):
-        name = f"{folder.name}-{number}" if len(found) > 1 else folder.name
+    for name, series in named_series(folder):
         if inside and len(series.files) == 1:
             name = stem_of(series.files[0])
         yield Task(folder, kept / f"{name}.nii.gz", f"{name}: {series.title}", series.files)

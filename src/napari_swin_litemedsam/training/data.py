@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from skimage.measure import label as connected_components
 
-from ..geometry import SAME_PLACE, distance
 from ..io import CaseError, dicom, read_case, read_scan
 from ..io.files import smallest_labels
+from ..io.placing import cut, place_on
 from ..io.scans import FILE_SUFFIXES, read_label_scan
 from ..io.segments import stem_of, suffix_of
 
@@ -42,6 +42,8 @@ class Pair:
     label: Path
     groups: tuple[tuple[int, ...], ...] = ()
     """Sets of label ids that form one object together; empty: each id is an object."""
+    slices: tuple[Path, ...] = ()
+    """The files of a DICOM series, whose folder `image` is then."""
 
 
 @dataclass
@@ -73,26 +75,30 @@ def _folders(root: Path) -> list[Path]:
     return sorted(Path(place) for place, _, _ in os.walk(root, followlinks=True))
 
 
-def _matched(root: Path) -> Iterator[tuple[Path, Path | None]]:
-    """Images in folders ``images`` beside ``labels``, each with its label file if there is one."""
+def _matched(root: Path) -> Iterator[tuple[Path, tuple[Path, ...], Path | None]]:
+    """Images in folders ``images`` beside ``labels``, with the files of a series, each with its label file if any."""
     for images in _folders(root):
         if images == root or images.name != "images" or not (images.parent / "labels").is_dir():
             continue
         labels = {stem_of(p): p for p in _files(images.parent / "labels")}
         for image in _files(images):
-            yield image, labels.get(stem_of(image))
+            yield image, (), labels.get(stem_of(image))
+        for folder in sorted(path for path in images.iterdir() if path.is_dir() and not path.name.startswith(".")):
+            for name, series in dicom.named_series(folder):
+                yield folder, series.files, labels.get(name)
 
 
 def images_without_label(root: Path | str) -> list[Path]:
     """Images that `find_pairs` passes over, since there is no label of the same name."""
-    return [image for image, label in _matched(Path(root)) if label is None]
+    return [image for image, _, label in _matched(Path(root)) if label is None]
 
 
 def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
     """Find the training pairs below a folder, or in an npz file.
 
     A folder ``images`` beside a folder ``labels`` gives a pair for each stem that both hold; its parent's
-    path names the source. Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the
+    path names the source. A DICOM series in a folder below ``images`` has the name of that folder (see
+    `dicom.named_series`). Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the
     name before the first underscore is the source. A manifest ``sources.json`` in the folder or its parent
     may tell of a source, by the name of its folder, which label ids form one object (``nested``) and whether
     its licence forbids commercial use (``non_commercial``: yes, no or unknown).
@@ -115,11 +121,11 @@ def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
         raise DataError(f"{root}: no such folder or npz file")
     manifest = _manifest(root)
     pairs = []
-    for image, label in _matched(root):
+    for image, slices, label in _matched(root):
         place = image.parent.parent
         groups, allowed = manifest.get(place.name, ((), False))
         if label is not None and (allowed or not permissive):
-            pairs.append(Pair(place.relative_to(root).as_posix(), image, label, groups))
+            pairs.append(Pair(place.relative_to(root).as_posix(), image, label, groups, slices))
     if not permissive:
         cases = [root] if is_case else sorted(p for folder in _folders(root) for p in folder.glob("*.npz"))
         pairs += [Pair(p.stem.split("_")[0], p, p) for p in cases]
@@ -161,13 +167,14 @@ def _read_files(pair: Pair) -> tuple[NDArray, NDArray]:
     """As `_read_case`."""
     if suffix_of(pair.label) in _JPEG:
         raise DataError(f"{pair.label}: JPEG blurs the ids of labels; save it as PNG")
-    image, label = read_scan(pair.image), read_label_scan(pair.label)
+    image = dicom.read_series(pair.slices) if pair.slices else read_scan(pair.image)
+    label = read_label_scan(pair.label)
     pixels = image.array[..., :3] if image.is_colour else image.array
-    if pixels.shape == label.array.shape:
-        off = distance(label.geometry, image.geometry, pixels.shape)
-        if off > SAME_PLACE:
-            raise DataError(f"{pair.label}: lies elsewhere than its image, by up to {off:.1f} pixels; resample it")
-    return (pixels if image.is_volume else pixels[None]), label.array
+    ids, shape = label.array, pixels.shape[:-1] if image.is_colour else pixels.shape
+    if ids.ndim == len(shape):
+        low = -place_on(pair.label, ids.shape, label.geometry, shape, image.geometry, "its image")
+        ids = cut(ids, low, low + shape)
+    return (pixels if image.is_volume else pixels[None]), ids
 
 
 def read_sample(pair: Pair) -> Sample:
