@@ -4,8 +4,8 @@
 
 The plain loop shows the network one prompt an image, in float32, with nothing corrected. This package's way is that of
 `swin-litemedsam train` by default: six prompts an image, bf16 where the processor is fast at it, half of the prompts
-corrected by clicks first. Both train the same network on as many images a step, with the same loss, optimiser and
-allocator (the system's, unless the environment preloads another), drawing of the batch included. Steps alternate.
+corrected by clicks first. Both train the same network on as many images a step, with the same loss and optimiser,
+drawing of the batch included. Both have freed memory kept, which a process has for all or nothing. Steps alternate.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import torch
 from napari_swin_litemedsam.backends import bundled_weights
 from napari_swin_litemedsam.backends.torch_backend import has_fast_bf16
 from napari_swin_litemedsam.model import load_checkpoint
+from napari_swin_litemedsam.training.allocator import keep_freed_memory
 from napari_swin_litemedsam.training.batches import draw_batch, source_weights
 from napari_swin_litemedsam.training.data import find_pairs, read_all
 from napari_swin_litemedsam.training.loop import stage2_loss
@@ -61,6 +62,7 @@ class Trainer:
 def throughput(data, pairs=3, images=4, size=256, cases=48):
     """Prompts per second, ``{"plain": ..., "here": ...}``, over `pairs` steps of each way after one to warm up."""
     warnings.simplefilter("ignore")
+    keep_freed_memory()
     found = find_pairs(data)
     samples, _ = read_all([found[i] for i in np.linspace(0, len(found) - 1, min(cases, len(found))).astype(int)])
     trainers = {way: Trainer(way, samples, images, size) for way in PROMPTS}
