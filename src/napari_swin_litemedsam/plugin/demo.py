@@ -68,6 +68,8 @@ def has_display() -> bool:
 
 def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
     """Show the sample and the widget in a viewer, and draw the sample's box."""
+    from qtpy.QtWidgets import QApplication
+
     from .planes import Plane
     from .sample_data import thigh_mr
     from .widget import SwinLiteMedSAMWidget
@@ -79,6 +81,9 @@ def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
     widget.sessions.decline()
     viewer.window.add_dock_widget(widget, name="Segment from boxes")
     viewer.window.resize(*_SIZE)
+    # the canvas, which has become smaller, learns its size by events, and the view was made to fit it before
+    QApplication.processEvents()
+    viewer.reset_view(layers=[image])
     z = options["metadata"]["slice"]
     viewer.dims.set_point(0, image.data_to_world((z, 0, 0))[0])
     plane = Plane((z, None, None), axis=0)
