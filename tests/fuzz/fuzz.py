@@ -34,7 +34,7 @@ class Fault(AssertionError):
 def reader_of(suffix):
     """What reads files of a format, and the error by which it may refuse them."""
     from napari_swin_litemedsam.io import CaseError, read_case, read_labels, read_scan, read_segments
-    from napari_swin_litemedsam.io.dicom import read_dicom
+    from napari_swin_litemedsam.io.series import read_dicom
 
     if suffix in (".pth", ".safetensors"):
         from napari_swin_litemedsam.model.checkpoint import CheckpointError, read_tensors

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from napari_swin_litemedsam.geometry import Geometry
 from napari_swin_litemedsam.io import CaseError, dicom, files, read_scan, write_labels
-from napari_swin_litemedsam.io.dicom import find_series
+from napari_swin_litemedsam.io.series import find_series
 from scan_files import GEOMETRIES, RIGHT_HANDED, VOLUME, assert_same_place, dicom_image, save_enhanced, save_series
 
 

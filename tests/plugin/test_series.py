@@ -4,7 +4,7 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QDialogButtonBox, QWidget
 
-from napari_swin_litemedsam.io.dicom import Series
+from napari_swin_litemedsam.io.series import Series
 from napari_swin_litemedsam.plugin.series import SeriesDialog, choose_series
 
 FOUND = [Series(str(i), f"Series {i}, MR", (Path("a"),) * count) for i, count in enumerate((1, 9, 3))]

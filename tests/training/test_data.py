@@ -9,8 +9,8 @@ from napari_swin_litemedsam.io import read_scan
 from napari_swin_litemedsam.io.scans import write_labels
 from napari_swin_litemedsam.training.data import (
     DataError,
+    find_images,
     find_pairs,
-    images_without_label,
     objects,
     read_all,
     split,
@@ -42,7 +42,7 @@ def test_pairs_are_found_by_name_and_folder(tmp_path, label):
     assert problems == []
     assert [s.image.shape for s in samples] == [(1, 40, 50), (3, 40, 50)]
     assert [s.slices for s in samples] == [[0], [1]]
-    assert [image.name for image in images_without_label(tmp_path)] == ["without label.png"]
+    assert [image.name for image in find_images(tmp_path)[1]] == ["without label.png"]
 
 
 def test_data_are_found_where_links_lead(tmp_path, label):
@@ -97,7 +97,7 @@ def test_dicom_series_are_paired_by_the_name_of_their_folder(tmp_path, suffix):
         ("CT/ward", f"p2-2{suffix}", [1]),
     ]
     np.testing.assert_array_equal(samples[0].image, read_scan(images / "p1").array)
-    assert images_without_label(tmp_path) == [images / "p2", images / "p3"]
+    assert find_images(tmp_path)[1] == [images / "p2", images / "p3"]
 
 
 def test_what_cannot_be_used_is_told_and_skipped(tmp_path, label):

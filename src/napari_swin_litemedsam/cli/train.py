@@ -130,12 +130,13 @@ def _times(text: str) -> tuple[str, float]:
 
 
 def _read(folders: Sequence[Path], permissive: bool = False) -> "list[Sample]":
-    from ..training.data import DataError, find_pairs, images_without_label, read_all
+    from ..training.data import DataError, find_images, read_all
 
-    samples, problems = read_all([pair for folder in folders for pair in find_pairs(folder, permissive)])
+    found = [find_images(folder, permissive) for folder in folders]
+    samples, problems = read_all([pair for pairs, _ in found for pair in pairs])
     for problem in problems:
         print(f"skipped {problem}", file=sys.stderr)
-    if bare := [image for folder in folders for image in images_without_label(folder)]:
+    if bare := [image for _, images in found for image in images]:
         print(f"without a label of the same name: {len(bare)}, such as {bare[0]}", file=sys.stderr)
     if not samples:
         raise DataError("none of the pairs can be used")

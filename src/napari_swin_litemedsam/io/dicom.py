@@ -3,10 +3,9 @@
 import os
 import re
 import warnings
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..geometry import Geometry, Scan
 from .files import CaseError, check_claim
-from .multiframe import frame_count, frames_of, is_enhanced
+from .multiframe import frames_of, is_enhanced
 
 SUFFIXES = (".dcm", ".dicom")
 # of the distance between slices
@@ -26,65 +25,9 @@ _SAME_DIRECTION = 1e-3
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _DIRECTORY = "1.2.840.10008.1.3.10"
 # identifiers alone do not tell images apart: some programs that remove names give all the same
-_IMAGE = ("SOPInstanceUID", "ImagePositionPatient", "InstanceNumber")
+IMAGE = ("SOPInstanceUID", "ImagePositionPatient", "InstanceNumber")
 # how the first element of a file without preamble may begin: its group, and a kind of value or a short length
 _BARE = re.compile(rb"[\x02\x08]\0..(?:AE|CS|DA|LO|OB|SH|TM|UI|UL|.\0\0\0)", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Series:
-    """Images that belong together.
-
-    Parameters
-    ----------
-    uid : str
-        Its SeriesInstanceUID.
-    title : str
-        What a user tells series by: description, modality, number and size of the images.
-    files : tuple of Path
-        In no particular order.
-    """
-
-    uid: str
-    title: str
-    files: tuple[Path, ...]
-
-
-def find_series(folder: str | os.PathLike) -> list[Series]:
-    """List the series of images in a folder and below it, in the order of their numbers.
-
-    Raises
-    ------
-    CaseError
-        If there is no DICOM image.
-    """
-    members: dict[tuple[str, bool], list[tuple[Path, Any]]] = defaultdict(list)
-    known = set()
-    for path in sorted(Path(folder).rglob("*")):
-        # files that are no DICOM, reports and segmentations are passed over
-        if path.is_file() and (header := _peek(path)) is not None and "Rows" in header and not _holds_labels(header):
-            image = tuple(str(header.get(tag, "")) for tag in _IMAGE)
-            # a file that was copied within the folder is one image; without an identifier all differ
-            if image[0] and image in known:
-                continue
-            known.add(image)
-            # the picture that a scan was planned on may share its series, but lies across it
-            across = "LOCALIZER" in (header.get("ImageType") or ())
-            members[str(header.get("SeriesInstanceUID", "")), across].append((path, header))
-    if not members:
-        raise CaseError(f"{folder}: holds no DICOM images")
-    found = sorted(members.items(), key=lambda item: (_number(item[1][0][1].get("SeriesNumber")), item[0]))
-    return [Series(uid, _title([h for _, h in images]), tuple(p for p, _ in images)) for (uid, _), images in found]
-
-
-def named_series(folder: str | os.PathLike) -> list[tuple[str, Series]]:
-    """The series of a folder, each with the name that its labels have: the folder's, numbered if there are several."""
-    try:
-        found = find_series(folder)
-    except CaseError:
-        return []
-    name = Path(folder).name
-    return [(f"{name}-{number}" if len(found) > 1 else name, series) for number, series in enumerate(found, 1)]
 
 
 def is_dicom(path: str | os.PathLike) -> bool:
@@ -108,33 +51,6 @@ def open_dicom(path: str | os.PathLike, **options: Any) -> Any:
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
     return data
-
-
-def read_dicom(path: str | os.PathLike, series: int | None = None) -> Scan:
-    """Read a file, or a series of a folder.
-
-    Parameters
-    ----------
-    path : path
-        A file or a folder.
-    series : int, optional
-        Which of several series, counted from 1 in the order of `find_series`.
-
-    Raises
-    ------
-    CaseError
-        As `read_series` does, and if a folder holds several series and none is chosen.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        return read_series((path,))
-    found = find_series(path)
-    if series is None and len(found) > 1:
-        listed = "; ".join(f"{number}: {item.title}" for number, item in enumerate(found, 1))
-        raise CaseError(f"{path}: holds {len(found)} series, choose one: {listed}")
-    if series is not None and not 1 <= series <= len(found):
-        raise CaseError(f"{path}: there is no series {series}; it holds {len(found)}")
-    return read_series(found[(series or 1) - 1].files)
 
 
 def read_series(files: Iterable[Path]) -> Scan:
@@ -165,8 +81,8 @@ def read_series(files: Iterable[Path]) -> Scan:
 
 def is_segmentation(path: str | os.PathLike) -> bool:
     """Whether a file is DICOM-SEG."""
-    header = _peek(Path(path))
-    return header is not None and _holds_labels(header)
+    header = peek(Path(path))
+    return header is not None and holds_labels(header)
 
 
 @contextmanager
@@ -184,29 +100,15 @@ def telling(path: Path) -> Iterator[None]:
         raise CaseError(f"{path}: cannot be read ({told})") from error
 
 
-def _peek(path: Path) -> Any:
-    tags = [*_IMAGE, "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "SOPClassUID"]
+def peek(path: Path) -> Any:
+    """What tells series apart in the header of a file; None if it is no DICOM."""
+    tags = [*IMAGE, "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "SOPClassUID"]
     tags += ["Rows", "Columns", "NumberOfFrames", "ImageType"]
     try:
         with telling(path):
             return open_dicom(path, stop_before_pixels=True, specific_tags=tags) if is_dicom(path) else None
     except CaseError:
         return None
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return np.inf
-
-
-def _title(headers: Sequence[Any]) -> str:
-    first = headers[0]
-    name = " ".join(str(first.get("SeriesDescription", "")).split()) or "without description"
-    count = sum(map(frame_count, headers))
-    images = "1 image" if count == 1 else f"{count} images"
-    return f"{name}, {first.get('Modality', 'unknown modality')}, {images} of {first.Rows} x {first.Columns}"
 
 
 def _header(path: Path) -> Any:
@@ -216,12 +118,13 @@ def _header(path: Path) -> Any:
             raise CaseError(f"{path}: a list of DICOM files; name the folder that it lies in")
         if "Rows" not in header or "Columns" not in header:
             raise CaseError(f"{path}: holds no image")
-        if _holds_labels(header):
+        if holds_labels(header):
             raise CaseError(f"{path}: a DICOM segmentation, which holds labels and no image")
     return header
 
 
-def _holds_labels(header: Any) -> bool:
+def holds_labels(header: Any) -> bool:
+    """Whether a header is that of DICOM-SEG."""
     return header.get("SOPClassUID") in _SEGMENTATIONS
 
 

@@ -14,6 +14,7 @@ from .dicom_seg import read_dicom_seg, read_dicom_segments, read_sources, write_
 from .files import CaseError, require_file, smallest_labels, whole_numbers
 from .npz import case_scan, read_case, read_case_labels, write_segmentation
 from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sidecar
+from .series import read_dicom
 
 NPZ = (".npz",)
 # of files that hold one scan each; DICOM files hold slices, and often have no ending
@@ -43,7 +44,7 @@ def read_scan(path: str | os.PathLike, series: int | None = None) -> Scan:
 
 def _read(path: str | os.PathLike, series: int | None = None, as_labels: bool = False) -> Scan:
     if Path(path).is_dir():
-        return dicom.read_dicom(path, series)
+        return read_dicom(path, series)
     suffix = suffix_of(require_file(path))
     if suffix in NPZ:
         return case_scan(path, read_case(path))
@@ -55,7 +56,7 @@ def _read(path: str | os.PathLike, series: int | None = None, as_labels: bool = 
         scan = raster.read_picture(path, as_labels)
     # DICOM files often have no ending
     elif suffix in dicom.SUFFIXES or dicom.is_dicom(path):
-        return read_dicom_seg(path) if as_labels and dicom.is_segmentation(path) else dicom.read_dicom(path)
+        return read_dicom_seg(path) if as_labels and dicom.is_segmentation(path) else read_dicom(path)
     else:
         raise CaseError(f"{path}: a file of unknown kind; known are {_known()}")
     if scan.array.dtype.kind == "f" and not as_labels:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ..geometry import Scan
 from ..io import Case, Segment, itk, nifti, read_case, read_scan, read_segments
 from ..io.dicom import SUFFIXES as DICOM
-from ..io.dicom import find_series, is_dicom, read_series
+from ..io.dicom import is_dicom, read_series
 from ..io.npz import case_scan
 from ..io.scans import read_label_scan
 from ..io.segments import stem_of, suffix_of
+from ..io.series import find_series
 from .grid import place
 from .palette import BOX_COLOUR
 from .series import choose_series

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..io.dicom import Series
+from ..io.series import Series
 
 
 def choose_series(found: Sequence[Series]) -> list[Series]:

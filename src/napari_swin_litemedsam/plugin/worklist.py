@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..io import raster
-from ..io.dicom import is_dicom, named_series
+from ..io.dicom import is_dicom
 from ..io.scans import IMAGE_SUFFIXES
 from ..io.segments import stem_of, suffix_of
+from ..io.series import named_series
 
 _IMAGES, _LABELS = "images", "labels"
 

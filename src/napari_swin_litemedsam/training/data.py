@@ -17,6 +17,7 @@ from ..io.files import smallest_labels
 from ..io.placing import cut, place_on
 from ..io.scans import FILE_SUFFIXES, read_label_scan
 from ..io.segments import stem_of, suffix_of
+from ..io.series import named_series
 
 # a BMP is told rather than passed over
 IMAGE_SUFFIXES = (*FILE_SUFFIXES, *dicom.SUFFIXES, ".bmp")
@@ -84,21 +85,21 @@ def _matched(root: Path) -> Iterator[tuple[Path, tuple[Path, ...], Path | None]]
         for image in _files(images):
             yield image, (), labels.get(stem_of(image))
         for folder in sorted(path for path in images.iterdir() if path.is_dir() and not path.name.startswith(".")):
-            for name, series in dicom.named_series(folder):
+            for name, series in named_series(folder):
                 yield folder, series.files, labels.get(name)
 
 
-def images_without_label(root: Path | str) -> list[Path]:
-    """Images that `find_pairs` passes over, since there is no label of the same name."""
-    return [image for image, _, label in _matched(Path(root)) if label is None]
-
-
 def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
-    """Find the training pairs below a folder, or in an npz file.
+    """The pairs of `find_images`, whose parameters and errors it has."""
+    return find_images(root, permissive)[0]
+
+
+def find_images(root: Path | str, permissive: bool = False) -> tuple[list[Pair], list[Path]]:
+    """Find the training pairs below a folder, or in an npz file, and images that have no label.
 
     A folder ``images`` beside a folder ``labels`` gives a pair for each stem that both hold; its parent's
     path names the source. A DICOM series in a folder below ``images`` has the name of that folder (see
-    `dicom.named_series`). Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the
+    `io.series.named_series`). Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the
     name before the first underscore is the source. A manifest ``sources.json`` in the folder or its parent
     may tell of a source, by the name of its folder, which label ids form one object (``nested``) and whether
     its licence forbids commercial use (``non_commercial``: yes, no or unknown).
@@ -110,6 +111,11 @@ def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
     permissive : bool
         Take only folders of which the manifest says that commercial use is allowed.
 
+    Returns
+    -------
+    pairs, bare : list of Pair, list of Path
+        `bare` are the images for which there is no label of the same name.
+
     Raises
     ------
     DataError
@@ -120,11 +126,14 @@ def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
     if not is_case and not root.is_dir():
         raise DataError(f"{root}: no such folder or npz file")
     manifest = _manifest(root)
-    pairs = []
+    pairs, bare = [], []
     for image, slices, label in _matched(root):
+        if label is None:
+            bare.append(image)
+            continue
         place = image.parent.parent
         groups, allowed = manifest.get(place.name, ((), False))
-        if label is not None and (allowed or not permissive):
+        if allowed or not permissive:
             pairs.append(Pair(place.relative_to(root).as_posix(), image, label, groups, slices))
     if not permissive:
         cases = [root] if is_case else sorted(p for folder in _folders(root) for p in folder.glob("*.npz"))
@@ -135,7 +144,7 @@ def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
         raise DataError(
             f"{root}: found neither folders 'images' and 'labels' with files of the same name nor npz files"
         )
-    return pairs
+    return pairs, bare
 
 
 def _manifest(root: Path) -> dict[str, tuple[tuple[tuple[int, ...], ...], bool]]:
