@@ -23,9 +23,9 @@ def test_shows_a_mask_of_the_real_network_and_offers_no_earlier_run(viewer, monk
     panel = demo.open_sample(viewer)
     assert panel.panel.session_section.offer.isHidden()
     panel.session.wait(60)
-    zoom = viewer.camera.zoom
+    zoom = viewer.scene.camera.zoom
     viewer.reset_view(layers=[panel.image])
-    assert viewer.camera.zoom == pytest.approx(zoom)
+    assert viewer.scene.camera.zoom == pytest.approx(zoom)
     item = panel._work.session.objects[1]
     assert item.plane == axial(8)
     assert np.isfinite(item.iou)
