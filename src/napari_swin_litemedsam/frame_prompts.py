@@ -28,8 +28,8 @@ class FramePrompts:
     stroke: NDArray[np.bool_] | None = None
 
     def told(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Points and labels as the network gets them: those placed twice, or it heeds them too little."""
-        return np.vstack([self.points, self.points[self.placed]]), np.append(self.labels, self.labels[self.placed])
+        """Points and labels as the network gets them."""
+        return told_points(self.points, self.labels, self.placed)
 
     def within(self, tile: Tile, whole: Frame, frame: Frame) -> "FramePrompts":
         """The same prompts in the frame of a tile that the box lies in; points outside are left out."""
@@ -41,6 +41,13 @@ class FramePrompts:
             stroke = whole.mask_to_image(scribble) if self.stroke is None else self.stroke
             scribble = frame.mask_to_frame(stroke[tile.pixels])
         return FramePrompts(box, points[seen], self.labels[seen], self.placed[seen], scribble)
+
+
+def told_points(
+    points: NDArray[np.float64], labels: NDArray[np.int64], placed: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Points and labels as the network gets them: those placed twice, which tells them from those of a box."""
+    return np.vstack([points, points[placed]]), np.append(labels, labels[placed])
 
 
 def prompts_in_frame(

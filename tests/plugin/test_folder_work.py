@@ -200,7 +200,7 @@ def test_labels_of_another_size_are_told_and_left_alone(images, widget, open_fol
     for name in ("a.png", "b.png", "c.png"):
         imsave(labels / name, np.ones((3, 3), np.uint8), check_contrast=False)
     open_folder()
-    assert "do not lie on the image" in warnings_shown[-1].message
+    assert "shape (3, 3) instead of" in warnings_shown[-1].message
     assert widget.image is None
     assert imread(labels / "a.png").shape == (3, 3)
 
@@ -214,7 +214,22 @@ def test_labels_that_lie_elsewhere_are_told(tmp_path, widget, open_folder, warni
     affine[0, 3] += 2
     nibabel.save(nibabel.Nifti1Image(array, affine), folder / "labels" / "x.nii.gz")
     open_folder(folder)
-    assert "do not lie on the image" in warnings_shown[-1].message
+    assert "elsewhere in space than its image" in warnings_shown[-1].message
+
+
+def test_labels_of_a_part_of_the_scan_come_to_their_place(tmp_path, widget, open_folder):
+    # as 3D Slicer saves them
+    folder = tmp_path / "scans"
+    (folder / "labels").mkdir(parents=True)
+    affine = np.diag([-0.7, 0.7, 3, 1])
+    affine[:3, 3] = 10, -20, 5
+    nibabel.save(nibabel.Nifti1Image(np.zeros((24, 20, 4), np.int16), affine), folder / "x.nii.gz")
+    affine[:3, 3] = affine[:3] @ (3, 5, 1, 1)
+    nibabel.save(nibabel.Nifti1Image(np.full((6, 7, 2), 4, np.uint8), affine), folder / "labels" / "x.nii.gz")
+    open_folder(folder)
+    there = np.zeros((4, 20, 24), int)
+    there[1:3, 5:12, 3:9] = 4
+    np.testing.assert_array_equal(widget.session.result, there)
 
 
 def test_an_image_that_was_removed_by_hand_is_no_obstacle(widget, open_folder, press):

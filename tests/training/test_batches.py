@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -133,3 +135,17 @@ def test_corrected_points_are_labelled_by_the_truth(flat):
                     if label != PointLabel.PADDING:
                         assert truth[y, x] == label
     assert found > 3
+
+
+def test_points_that_a_user_would_place_are_told_twice(flat):
+    generated = corrected = 0
+    for seed in range(12):
+        batch = draw_batch(flat, source_weights(flat), 1, 6, 128, [seed])
+        for points, labels in zip(batch.points, batch.labels, strict=True):
+            told = Counter((x, y, label) for (x, y), label in zip(points.tolist(), labels.tolist(), strict=True))
+            negative = [times for (*_, label), times in told.items() if label == PointLabel.NEGATIVE]
+            assert all(times % 2 == 0 for times in negative)
+            corrected += len(negative) > 0
+            generated += 1 in [times for (*_, label), times in told.items() if label == PointLabel.POSITIVE]
+    assert generated > 20
+    assert corrected > 3

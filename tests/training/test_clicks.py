@@ -38,13 +38,14 @@ def test_a_right_mask_needs_no_click():
     assert corrective_click(square(5, 5, 9, 9), square(5, 5, 9, 9)) is None
 
 
-def test_clicks_are_added_behind_the_points_as_x_and_y_and_padded_where_there_is_no_error():
+def test_clicks_are_added_twice_behind_the_points_as_x_and_y_and_padded_where_there_is_no_error():
     truth = np.stack([square(10, 10, 21, 41), square(5, 5, 9, 9)])
     logits = torch.from_numpy(np.stack([square(0, 0, 0, 0), square(5, 5, 9, 9)])).float() - 0.5
     points, labels = add_clicks(
         torch.zeros(2, 1, 2), torch.ones(2, 1, dtype=torch.long), logits, torch.from_numpy(truth).float()
     )
-    assert points.shape == (2, 2, 2)
+    assert points.shape == (2, 3, 2)
+    assert points[0, 1].tolist() == points[0, 2].tolist()
     x, y = points[0, 1].int().tolist()
     assert truth[0, y, x]
-    assert labels.tolist() == [[1, PointLabel.POSITIVE], [1, PointLabel.PADDING]]
+    assert labels.tolist() == [[1, *[PointLabel.POSITIVE] * 2], [1, *[PointLabel.PADDING] * 2]]

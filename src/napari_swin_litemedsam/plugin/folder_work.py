@@ -8,9 +8,10 @@ import numpy as np
 from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
-from ..geometry import SAME_PLACE, Scan, distance
+from ..geometry import Scan
 from ..io import read_scan, read_segments
 from ..io.dicom import read_series
+from ..io.placing import cut, place_on
 from ..io.scans import read_label_scan
 from ..io.segments import stem_of
 from .grid import place
@@ -19,7 +20,7 @@ from .palette import palette
 from .reader import LayerData, image_layer, segment_options
 from .runs import Work
 from .worker import Runner
-from .worklist import FolderError, Task, first_open, tasks_in
+from .worklist import Task, first_open, tasks_in
 from .writer import write_labels
 
 if TYPE_CHECKING:
@@ -180,10 +181,10 @@ def _read(task: Task) -> list[LayerData]:
     if task.labels.exists():
         labels = read_label_scan(task.labels)
         shape = scan.array.shape[: 2 + scan.is_volume]
-        if labels.array.shape != shape or distance(scan.geometry, labels.geometry, shape) > SAME_PLACE:
-            raise FolderError(f"the labels in {task.labels} do not lie on the image")
+        low = -place_on(task.labels, labels.array.shape, labels.geometry, shape, scan.geometry, "its image")
+        ids = cut(labels.array, low, low + shape).astype(np.uint16)
         segments = read_segments(task.labels)
-        array, options = place(Scan(labels.array.astype(np.uint16), scan.geometry, scan.files))
+        array, options = place(Scan(ids, scan.geometry, scan.files))
         shown = segment_options(segments) if segments else {"colormap": palette()}
         layers.append((array, {"name": f"{name} result", "opacity": 0.6} | shown | options, "labels"))
     return layers

@@ -220,14 +220,17 @@ class SwinLiteMedSAMWidget(QWidget):
         """Work no more on an image."""
         work = self._works.pop(image)
         self.sessions.end(work)
-        work.edits.stop()
-        image.events.data.disconnect(self._image_replaced)
-        work.session.changed.disconnect(self._objects_changed)
+        self._hear_no_more(image, work)
         if work is self._work:
             self._work = None
         self._runs.drop(work)
         if message and work.session.objects:
             self._warn_later(work, message)
+
+    def _hear_no_more(self, image: Any, work: Work) -> None:
+        image.events.data.disconnect(self._image_replaced)
+        work.session.changed.disconnect(self._objects_changed)
+        work.edits.stop()
 
     def _begin_on(self, image: "napari.layers.Image") -> None:
         """Work on an image of a folder, ready for a box."""
@@ -402,9 +405,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self._keys.close()
         self.panel.window_section.show_image(None)
         for image, work in self._works.items():
-            image.events.data.disconnect(self._image_replaced)
-            work.edits.stop()
-            work.session.changed.disconnect(self._objects_changed)
+            self._hear_no_more(image, work)
             leave(image, work.session)
         self._works.clear()
         self._work = None

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ..frame_prompts import told_points
 from ..model import PointLabel
 from ..postprocessing import connected_to
 from ..preprocessing import FRAME_SIZE
@@ -45,9 +46,9 @@ class Batch:
 
     image : ``(B, 3, S, S)``; truth : ``(N, S, S)``, empty where the slice lies beyond the object's end, and not all in
     the box where that is carried or hasty;
-    points : ``(N, 6, 2)`` (x, y); labels : ``(N, 6)``; boxes : ``(N, 4)`` x_min, y_min, x_max, y_max;
-    scribbles : ``(N, 1, S, S)``, used for odd prompts only; rounds : ``(2,)``, corrective clicks that the even and the
-    odd prompts get first.
+    points : ``(N, 12, 2)`` (x, y), those that a user would place twice; labels : ``(N, 12)``; boxes : ``(N, 4)`` x_min,
+    y_min, x_max, y_max; scribbles : ``(N, 1, S, S)``, used for odd prompts only; rounds : ``(2,)``, corrective clicks
+    that the even and the odd prompts get first.
     """
 
     image: Tensor
@@ -120,9 +121,10 @@ def _click_points(
 ) -> tuple[NDArray, NDArray]:
     """Points as they reach the model in use: generated from the box, perhaps corrected, or none."""
     kind = rng.random()
+    placed = kind >= 0.85
     if kind < 0.25:
-        return np.zeros((0, 2)), np.zeros(0, int)
-    if kind < 0.85:
+        points = np.zeros((0, 2))
+    elif not placed:
         # generated points may miss the object: the model must not trust them blindly
         points = inference_points(image_area, box, int(rng.integers(1 << 30)))
     else:
@@ -136,7 +138,7 @@ def _click_points(
             points, labels = np.vstack([points, extra]), np.append(labels, np.zeros(len(extra), int))
             # a user who corrects does not leave points on the wrong side
             labels = truth[tuple(points.astype(int).T)].astype(int)
-    return points, labels
+    return told_points(points, labels, (labels == 0) | placed)
 
 
 def _scribble(truth: NDArray, image_area: NDArray, box: NDArray, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -247,11 +249,11 @@ def draw_batch(
             # where the object has ended, the prompts are as if it had not
             mask = truth if truth.any() else before
             some, some_labels = _click_points(mask, image_area, box, rng)
-            padded = np.zeros((POINTS, 2))
+            padded = np.zeros((2 * POINTS, 2))
             padded[: len(some)] = some[:, ::-1]
             truths.append(truth)
             points.append(padded)
-            labels.append(np.append(some_labels, np.full(POINTS - len(some), int(PointLabel.PADDING))))
+            labels.append(np.append(some_labels, np.full(2 * POINTS - len(some), int(PointLabel.PADDING))))
             boxes.append(box[[1, 0, 3, 2]])
             scribbles.append(_scribble(mask, image_area, box, rng)[None])
     return Batch(

@@ -46,7 +46,7 @@ def corrective_click(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Click
 
 
 def add_clicks(points: Tensor, labels: Tensor, logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Give each of N prompts one more point, on the largest error of its mask.
+    """Give each of N prompts one more point, on the largest error of its mask; twice, as all that are placed by hand.
 
     Parameters
     ----------
@@ -58,12 +58,13 @@ def add_clicks(points: Tensor, labels: Tensor, logits: Tensor, truth: Tensor) ->
     Returns
     -------
     points, labels : Tensor
-        With P + 1 points; a prompt without error gets padding.
+        With P + 2 points; a prompt without error gets padding.
     """
     masks, truths = (logits > 0).cpu().numpy(), (truth > 0.5).cpu().numpy()
     clicks = [
         corrective_click(mask, other) or Click(0, 0, PointLabel.PADDING)
         for mask, other in zip(masks, truths, strict=True)
     ]
-    more = points.new_tensor([[[click.x, click.y]] for click in clicks])
-    return torch.cat([points, more], 1), torch.cat([labels, labels.new_tensor([[int(c.label)] for c in clicks])], 1)
+    more = points.new_tensor([[[click.x, click.y]] * 2 for click in clicks])
+    said = labels.new_tensor([[int(click.label)] * 2 for click in clicks])
+    return torch.cat([points, more], 1), torch.cat([labels, said], 1)
