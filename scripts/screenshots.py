@@ -16,14 +16,20 @@ import numpy as np
 from napari.layers import Labels
 from PIL import Image
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QScrollArea, QWidget
 
+from napari_swin_litemedsam.io import read_case
+from napari_swin_litemedsam.plugin import sample_data
 from napari_swin_litemedsam.plugin.demo import open_sample
 from napari_swin_litemedsam.plugin.images import geometry_of
+from napari_swin_litemedsam.plugin.runs import Work
 from napari_swin_litemedsam.plugin.sample_data import skin_lesion
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+from napari_swin_litemedsam.training.clicks import corrective_click
 
 SIZE = 1180, 860
+CARELESS = 6  # pixels of the sample that a box is too large on each side
+DATA = Path(sample_data.__file__).with_name("data")
 PATIENCE = 300  # seconds
 MODEL = "model"  # folded, since its milliseconds are those of the machine that writes the pictures
 
@@ -108,21 +114,41 @@ def tour_of_a_picture(folder: Path) -> None:
         viewer.close()
 
 
+def correct(widget: SwinLiteMedSAMWidget, path: Path) -> None:
+    """Draw the box of the sample carelessly and click into what the mask then takes too much; take both back."""
+    work = widget._work
+    item = work.session.current_object
+    y0, x0, y1, x1 = item.box
+    careless = y0 - CARELESS, x0 - CARELESS, y1 + CARELESS, x1 + CARELESS
+    work.layers.boxes.data = [item.plane.rectangle(careless)]
+    wait(widget)
+    truth = read_case(DATA / "thigh_mr.npz").truth[item.plane.index] > 0
+    click = corrective_click(item.masks[item.plane].full(), truth)
+    widget.panel.buttons[click.label.name.lower()].click()
+    work.layers.points.add(item.plane.lift([[click.y, click.x]]))
+    save(widget, path)
+    for _ in range(2):
+        widget.panel.buttons["undo"].click()
+        wait(widget)
+
+
+def box_carried_into_view(work: Work, least: int) -> bool:
+    """Whether at least so many boxes were carried, and one is on the slice that is shown."""
+    positions = [shape[0, 0] for shape in work.layers.carried.data]
+    return len(positions) >= least and bool(np.isclose(positions, work.edits.plane_in_view().position).any())
+
+
 def tour_of_a_volume(folder: Path) -> None:
     """Correction, propagation and review."""
     with opened("dark") as (viewer, widget):
         fold(widget, MODEL, "review")
         save(widget, folder / "volume.png")
         panel, work = widget.panel, widget._work
-        item = work.session.current_object
-        y0, x0, _, x1 = item.box
-        panel.buttons["negative"].click()
-        points = viewer.layers.selection.active
-        points.add(item.plane.lift([[y0 + 8, (x0 + x1) / 2]]))
-        save(widget, folder / "correction.png")
+        correct(widget, folder / "correction.png")
+        fold(widget, MODEL, "window", "draw", "review")
         viewer.layers.selection.active = work.layers.boxes
         panel.buttons["propagate"].click()
-        while not any(len(other.masks) > 6 for other in work.session.objects.values()):
+        while not box_carried_into_view(work, 5):
             QApplication.processEvents()
             time.sleep(0.01)
         write(viewer.screenshot(canvas_only=False, flash=False), folder / "propagation.png")
@@ -145,13 +171,12 @@ def tour_of_a_volume(folder: Path) -> None:
 def tour_of_the_panel(folder: Path) -> None:
     """The light theme, and the panel at its narrowest."""
     with opened("light") as (_, widget):
-        fold(widget, MODEL, "review")
-        save(widget, folder / "light.png")
         fold(widget, MODEL)
         arrange(widget, 320)
-        parent_of(widget, QMainWindow).resize(SIZE[0], 990)
         wait(widget)
-        widget.panel.grab().save(str(folder / "panel.png"))
+        # all of it, also what one has to scroll to
+        content = widget.panel.findChild(QScrollArea).widget()
+        content.grab().save(str(folder / "panel.png"))
         print("the panel is", widget.width(), "pixels wide")
 
 

@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
 # Set up for use and development: the libraries that Qt needs (Debian and Ubuntu), a virtual environment in
-# .venv, and the package in it with all tools.
+# .venv, and the package in it with all tools. With --cpu PyTorch is the small one without CUDA.
 set -euo pipefail
+case "$*" in
+    "" | --cpu) ;;
+    *)
+        echo "usage: bash scripts/setup.sh [--cpu]" >&2
+        exit 2
+        ;;
+esac
 cd "$(dirname "$0")/.."
 
 libraries=(
@@ -27,4 +34,7 @@ python3 -c "import sys; sys.exit(sys.version_info < (3, 11))" || {
 python3 -m venv .venv
 # older versions of pip know no dependency groups
 .venv/bin/python -m pip install --upgrade "pip>=25.1"
+if [ "$*" = --cpu ]; then
+    .venv/bin/python -m pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
+fi
 .venv/bin/python -m pip install --editable . --group dev

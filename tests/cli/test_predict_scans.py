@@ -234,6 +234,49 @@ def test_nothing_beside_the_scans_is_replaced_unless_it_is_named(save, command, 
     assert other.read_bytes() != before
 
 
+def test_links_have_names_and_a_place_of_their_own(save, command, tmp_path):
+    store, data, out = (tmp_path / name for name in ("store", "data", "out"))
+    (store / "ct").mkdir(parents=True)
+    data.mkdir()
+    save_series(store / "ct")
+    save("0f3c.mha", BOX).rename(store / "0f3c.mha")
+    (tmp_path / "0f3c.boxes.json").rename(store / "b.json")
+    links = {"case1.mha": "0f3c.mha", "case1.boxes.json": "b.json", "p01": "ct", "p01.boxes.json": "b.json"}
+    for name, kept in links.items():
+        (data / name).symlink_to(store / kept)
+    for inputs in ([data], [data / "case1.mha", data / "p01"]):
+        code, said, err = command("predict", *inputs, "-o", out, "--overlay", tmp_path / "png")
+        assert (code, [line.split(":")[0] for line in said], err) == (0, ["case1", "p01"], [])
+    assert_nothing_left(tmp_path / "png", "case1.png", "p01.png")
+    names = "case1.mha", "p01.nii.gz"
+    assert_nothing_left(out, *(f"{name}{end}" for name in names for end in ("", ".segments.json")))
+    # results that are the same, and so one file in a store, are two
+    (tmp_path / "2b1d").write_text("results")
+    for name in names:
+        (out / name).unlink()
+        (out / name).symlink_to(tmp_path / "2b1d")
+    assert command("predict", data, "-o", out)[0] == 0
+    assert (tmp_path / "2b1d").read_text() == "results"
+
+
+@pytest.mark.parametrize("beside", ["data", "store"])
+def test_nothing_beside_a_link_or_what_it_leads_to_is_replaced(save, command, tmp_path, beside):
+    for folder in ("data", "store", "boxes"):
+        (tmp_path / folder).mkdir()
+    save("case1.nrrd", BOX).rename(tmp_path / "store" / "0f3c.nrrd")
+    (tmp_path / "case1.boxes.json").rename(tmp_path / "boxes" / "case1.boxes.json")
+    path = tmp_path / "data" / "case1.nrrd"
+    path.symlink_to(tmp_path / "store" / "0f3c.nrrd")
+    for name in ("case1.seg.nrrd", "case1.png"):
+        (tmp_path / beside / name).write_text("mine")
+    common = ["predict", path, "--boxes", tmp_path / "boxes"]
+    for options in (["-o", tmp_path / beside], ["-o", tmp_path / "out", "--overlay", tmp_path / beside]):
+        code, said, err = command(*common, *options)
+        assert (code, said, len(err)) == (2, [], 1)
+        assert str(tmp_path / beside / "case1.") in err[0]
+    assert {(tmp_path / beside / name).read_text() for name in ("case1.seg.nrrd", "case1.png")} == {"mine"}
+
+
 def test_an_input_of_another_name_is_not_replaced(save, command, tmp_path):
     path = save("a.mha", BOX)
     # as in file systems where capitals do not count
@@ -306,6 +349,16 @@ def test_a_range_cuts_boxes(save, command, tmp_path):
         code, _, err = command("predict", path, "-o", tmp_path / "out.mha", "--range", *span)
         assert code == (2 if message == "reversed" else 1)
         assert message in err[0]
+
+
+def test_every_failure_names_its_input(command, tmp_path, monkeypatch):
+    (tmp_path / "the").mkdir()
+    save_series(tmp_path / "the")
+    (tmp_path / "the.boxes.json").write_text(json.dumps([BOX]))
+    monkeypatch.chdir(tmp_path)
+    code, _, err = command("predict", "the", "-o", "out", "--range", 2, 9)
+    # words of the message are no names of files
+    assert (code, err[0]) == (1, "the: the range of slices 2 to 9 is outside 0..4")
 
 
 def options_of(command, monkeypatch, *arguments):

@@ -6,6 +6,7 @@ import pytest
 
 from napari_swin_litemedsam.evaluation.cases import find_labels, score_files
 from napari_swin_litemedsam.evaluation.report import WORST, write_report
+from napari_swin_litemedsam.evaluation.scores import write_csv
 from napari_swin_litemedsam.io.times import write_times
 
 
@@ -96,6 +97,16 @@ def test_running_times_of_two_predictions_are_of_the_same_cases(report, tmp_path
 def test_images_may_lie_elsewhere_or_nowhere(report):
     with_own, with_other, without = report("ours"), report("ours", images="images"), report("ours", images="truth/none")
     assert len({with_own, with_other, without}) == 3
+
+
+def test_names_of_files_may_be_no_text(tmp_path):
+    name = "caf\udce9"
+    np.savez(tmp_path / "truth.npz", gts=np.ones((9, 9), np.uint8))
+    scores = score_files(PurePath(name), tmp_path / "truth.npz", tmp_path / "none").objects
+    write_report(tmp_path / "r.html", {PurePath(name): tmp_path / "truth.npz"}, [Path(name)], [scores])
+    write_csv(tmp_path / "r.csv", scores)
+    for path in (tmp_path / "r.html", tmp_path / "r.csv"):
+        assert r"caf\udce9" in path.read_text(encoding="utf-8")
 
 
 def test_names_cannot_break_the_page(tmp_path):

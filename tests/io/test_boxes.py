@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,3 +145,13 @@ def test_where_boxes_are_looked_for(tmp_path):
     assert boxes_of(tmp_path / "a.nii.gz", tmp_path / "b") == tmp_path / "b" / "a.boxes.json"
     (tmp_path / "scan.1").mkdir()
     assert boxes_of(tmp_path / "scan.1", None) == tmp_path / "scan.1.boxes.json"
+
+
+def test_boxes_lie_beside_a_link_and_not_beside_what_it_leads_to(tmp_path, monkeypatch):
+    (tmp_path / "store" / "scan").mkdir(parents=True)
+    for name, kept in (("a.nii", "0f3c.nii"), ("p01", "scan")):
+        (tmp_path / name).symlink_to(tmp_path / "store" / kept)
+        assert boxes_of(tmp_path / name, None) == tmp_path / f"{name.removesuffix('.nii')}.boxes.json"
+    monkeypatch.chdir(tmp_path / "store" / "scan")
+    assert boxes_of(Path(), None) == tmp_path / "store" / "scan.boxes.json"
+    assert boxes_of(Path(".."), None) == tmp_path / "store.boxes.json"

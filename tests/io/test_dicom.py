@@ -51,6 +51,42 @@ def test_intensities_are_rescaled(folder):
     np.testing.assert_allclose(scan.array, VOLUME / 2 + 2.25)
 
 
+@pytest.mark.parametrize(
+    ("padding", "fields"),
+    [
+        ([-2000], {"PixelPaddingValue": 63536}),
+        ([-2000], {"PixelPaddingValue": -2000}),
+        ([-2000, -1500], {"PixelPaddingValue": -1500, "PixelPaddingRangeLimit": -2000}),
+        ([3000], {"PixelPaddingValue": 3000, "PhotometricInterpretation": "MONOCHROME1"}),
+    ],
+    ids=["unsigned", "signed", "range", "turned over"],
+)
+@pytest.mark.parametrize("implicit", [False, True])
+def test_padding_is_the_least_other_value_of_the_series(folder, padding, fields, implicit):
+    volume, is_padding = VOLUME.copy(), np.zeros(VOLUME.shape, bool)
+    for z, value in enumerate(padding):
+        volume[2 * z, :2], is_padding[2 * z, :2] = value, True
+    expected = (-1 - VOLUME if "PhotometricInterpretation" in fields else VOLUME) - 1024
+    expected[is_padding] = expected[~is_padding].min()
+    for path in save_series(folder, volume=volume, RescaleIntercept=-1024).iterdir():
+        data = pydicom.dcmread(path)
+        for name, value in fields.items():
+            kind = "CS" if isinstance(value, str) else "US" if value > 0 else "SS"
+            data.add_new(name, kind, value)
+        if implicit:
+            data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        data.save_as(path, implicit_vr=implicit, little_endian=True)
+    np.testing.assert_array_equal(read_scan(folder).array, expected)
+
+
+def test_what_is_nothing_but_padding_and_colours_stay(folder):
+    save_series(folder, volume=np.full((3, 4, 5), 7, np.int16), PixelPaddingValue=7)
+    assert (read_scan(folder).array == 7).all()
+    picture = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    dicom_image(picture, PixelPaddingValue=3).save_as(folder / "a.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_scan(folder / "a.dcm").array, picture)
+
+
 @pytest.mark.parametrize(("dtype", "white"), [(np.uint16, 65535), (np.int16, -1)])
 def test_pictures_whose_lowest_value_is_white_are_turned_over(folder, dtype, white):
     save_series(folder, volume=VOLUME.astype(dtype), PhotometricInterpretation="MONOCHROME1")
@@ -318,6 +354,17 @@ class TestEnhanced:
             np.testing.assert_array_equal(scan.array, VOLUME - 1000 - np.arange(5)[:, None, None])
             np.testing.assert_allclose(scan.geometry.affine, RIGHT_HANDED[name].affine, atol=1e-6)
         assert find_series(folder)[0].title == "Abdomen, CT, 5 images of 6 x 7"
+
+    @pytest.mark.parametrize("told", ["for all", "for each, too"])
+    def test_intensities_may_be_rescaled_for_all_images_at_once(self, folder, told):
+        data = pydicom.dcmread(save_enhanced(folder / "a.dcm"))
+        data.RescaleSlope, data.RescaleIntercept = 2, -500
+        if told == "for all":
+            for frame in data.PerFrameFunctionalGroupsSequence:
+                del frame.PixelValueTransformationSequence
+        data.save_as(folder / "a.dcm")
+        expected = 2 * VOLUME - 500 if told == "for all" else VOLUME - 1000 - np.arange(5)[:, None, None]
+        np.testing.assert_array_equal(read_scan(folder).array, expected)
 
     def test_labels_lie_where_itk_puts_the_scan(self, folder, tmp_path):
         save_enhanced(folder / "a.dcm", RIGHT_HANDED["oblique"])

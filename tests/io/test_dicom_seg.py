@@ -1,3 +1,4 @@
+import re
 import sys
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from pydicom.sr.codedict import codes
 
 from napari_swin_litemedsam.io import CaseError, Segment, read_labels, read_scan, read_segments, write_labels
-from napari_swin_litemedsam.io.scans import read_label_scan
+from napari_swin_litemedsam.io.scans import check_target, read_label_scan
 from scan_files import GEOMETRIES, RIGHT_HANDED, assert_nothing_left, dicom_image, save_series
 
 highdicom = pytest.importorskip("highdicom")
@@ -86,14 +87,23 @@ def test_without_the_package_the_extra_is_named(tmp_path, scan, labels, monkeypa
         write_labels(tmp_path / "seg.dcm", labels, source=scan.files)
 
 
-def test_a_series_that_lacks_what_a_segmentation_takes_is_told(tmp_path, scan, labels):
+@pytest.mark.parametrize(
+    "field",
+    ["StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "StudyDate", "PatientID", "PatientName"],
+)
+def test_a_series_that_lacks_what_a_segmentation_takes_is_told(tmp_path, scan, labels, field):
+    check_target(tmp_path / "seg.dcm", scan)
     for path in scan.files:
         slice_ = pydicom.dcmread(path)
-        del slice_.StudyInstanceUID
+        delattr(slice_, field)
         slice_.save_as(path)
-    with pytest.raises(ValueError, match="lacks what a segmentation takes"):
+    message = re.escape(f"{tmp_path / 'seg.dcm'}: the series lacks what a segmentation takes")
+    with pytest.raises(ValueError, match=message):
         write_labels(tmp_path / "seg.dcm", labels, source=scan.files)
-    assert not (tmp_path / "seg.dcm").exists()
+    # before there are labels
+    with pytest.raises(ValueError, match=message):
+        check_target(tmp_path / "seg.dcm", scan)
+    assert_nothing_left(tmp_path, "scan")
 
 
 class TestReading:

@@ -1,8 +1,12 @@
+import sys
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from napari_swin_litemedsam.geometry import Scan
 from napari_swin_litemedsam.io import CaseError, Segment, itk, read_labels, read_scan, read_segments, write_labels
+from napari_swin_litemedsam.io.scans import check_target
 from scan_files import GEOMETRIES, itk_image
 
 ARRAY = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
@@ -74,6 +78,17 @@ def test_false_claims_are_refused_before_reading(tmp_path, name, monkeypatch):
         monkeypatch.setattr(sitk.ImageFileReader, "Execute", lambda _: pytest.fail("went on to read the pixels"))
     with pytest.raises(CaseError, match=rf"(?s){name}: "):
         read_scan(tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there names may be any bytes")
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+def test_a_name_that_is_no_text_does_not_end_the_process(tmp_path, suffix):
+    path = tmp_path / f"caf\udce9{suffix}"
+    write_labels(tmp_path / f"a{suffix}", ARRAY)
+    (tmp_path / f"a{suffix}").rename(path)
+    for use in (read_scan, lambda path: write_labels(path, ARRAY), lambda path: check_target(path, Scan(ARRAY))):
+        with pytest.raises(CaseError, match="a name in UTF-8"):
+            use(path)
 
 
 def test_text_is_read(tmp_path):

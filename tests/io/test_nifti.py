@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from napari_swin_litemedsam.geometry import Geometry
+from napari_swin_litemedsam.geometry import Geometry, Scan
 from napari_swin_litemedsam.io import CaseError, files, read_scan, write_labels
+from napari_swin_litemedsam.io.scans import check_target
 from scan_files import GEOMETRIES, assert_same_place, itk_image
 
 ARRAY = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
@@ -160,13 +161,40 @@ def test_volumes_above_the_limit_are_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("srow_x", [np.nan] * 4), ("srow_x", [0] * 4), ("datatype", 77), ("dim", 0), ("dim", [3, -4, 4, 3, 1, 1, 1, 1])],
+    [
+        ("srow_x", [np.nan] * 4),
+        ("srow_x", [0] * 4),
+        ("datatype", 77),
+        ("dim", 0),
+        ("dim", [3, -4, 4, 3, 1, 1, 1, 1]),
+        *(("vox_offset", offset) for offset in (np.inf, np.nan, -352, 0, 16, 10**9)),
+    ],
 )
 def test_impossible_headers_are_told(tmp_path, field, value):
     path = save(tmp_path / "a.nii", affine=np.eye(4), sform=1)
     patch(path, field, value)
     with pytest.raises(CaseError, match=r"a\.nii: "):
         read_scan(path)
+
+
+def test_pixels_may_begin_after_what_other_programs_add(tmp_path):
+    path = save(tmp_path / "a.nii")
+    path.write_bytes(path.read_bytes()[:352] + bytes(16) + path.read_bytes()[352:])
+    patch(path, "vox_offset", 368)
+    np.testing.assert_array_equal(read_scan(path).array, ARRAY)
+    # what is before the pixels is none of them
+    path.write_bytes(path.read_bytes()[:-16])
+    with pytest.raises(CaseError, match="cut off"):
+        read_scan(path)
+
+
+def test_a_side_too_long_for_the_format_is_told_before_there_are_labels(tmp_path):
+    labels = np.zeros((2, 40000), np.uint8)
+    with pytest.raises(ValueError, match="40000 pixels is too long for NIfTI"):
+        check_target(tmp_path / "labels.nii.gz", Scan(labels[..., None].repeat(3, axis=-1), is_colour=True))
+    with pytest.raises(ValueError, match="40000 pixels is too long for NIfTI"):
+        write_labels(tmp_path / "labels.nii.gz", labels)
+    check_target(tmp_path / "labels.nrrd", Scan(labels))
 
 
 def test_colours_are_refused(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tifffile import imwrite
+from tifffile import TiffWriter, imwrite
 
 from napari_swin_litemedsam.io import CaseError, files, read_labels, read_scan
 
@@ -97,11 +97,47 @@ def test_tiff_stacks_are_volumes_and_stacks_of_colours_are_refused(tmp_path):
             read_scan(tmp_path / f"{name}.tif")
 
 
+def write_pages(path, *pages):
+    with TiffWriter(path) as file:
+        for page, options in pages:
+            file.write(page, **options)
+    return path
+
+
+@pytest.mark.parametrize("options", [{}, {"metadata": None}, {"photometric": "miniswhite"}])
+def test_pages_that_were_written_one_by_one_are_a_volume(tmp_path, options):
+    path = write_pages(tmp_path / "a.tif", *((GREY + z, options) for z in range(3)))
+    expected = np.stack([GREY + np.uint8(z) for z in range(3)])
+    np.testing.assert_array_equal(read_labels(path)[0], expected)
+    np.testing.assert_array_equal(read_scan(path).array, ~expected if "photometric" in options else expected)
+
+
+def test_thumbnails_and_masks_of_transparency_are_no_slices(tmp_path):
+    small, mask = (GREY[:7, :11], {"subfiletype": 1}), (GREY > 9, {"subfiletype": 4})
+    for pages, expected in (([(GREY, {})], GREY), ([(GREY, {})] * 2, np.stack([GREY] * 2))):
+        path = write_pages(tmp_path / "a.tif", small, *pages, mask)
+        np.testing.assert_array_equal(read_scan(path).array, expected)
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [[GREY, GREY[:5]], [GREY, GREY.astype(np.uint16)], [COLOUR, COLOUR], [np.stack([GREY] * 5)] * 2],
+    ids=["size", "type", "colour", "volumes"],
+)
+def test_pages_that_make_no_volume_are_told(tmp_path, pages):
+    options = {"photometric": "rgb" if pages[0] is COLOUR else "minisblack"}
+    path = write_pages(tmp_path / "a.tif", *((page, options) for page in pages))
+    with pytest.raises(CaseError, match=r"holds several images, .* split it"):
+        read_scan(path)
+
+
 def test_pictures_above_the_limit_are_refused_before_decoding(tmp_path, monkeypatch):
     Image.fromarray(GREY).save(tmp_path / "a.png")
     imwrite(tmp_path / "a.tif", GREY)
+    # one page is not too large
+    write_pages(tmp_path / "pages.tif", *((GREY[:5, :5], {}) for _ in range(5)))
     monkeypatch.setattr(files, "MAX_BYTES", 100)
-    for name in ("a.png", "a.tif"):
+    for name in ("a.png", "a.tif", "pages.tif"):
         with pytest.raises(CaseError, match="the limit"):
             read_scan(tmp_path / name)
 

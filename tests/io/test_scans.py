@@ -76,6 +76,14 @@ def test_labels_come_back_in_the_smallest_type(tmp_path, suffix, highest, dtype)
     assert spacing is None if suffix not in PLACED else spacing.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("suffix", [*PLACED, ".seg.nrrd", ".npz", ".png", ".tif"])
+def test_endings_may_be_in_capitals(tmp_path, suffix):
+    name = f"X{suffix.upper()}"
+    write_labels(tmp_path / name, np.eye(4, dtype=int))
+    np.testing.assert_array_equal(read_labels(tmp_path / name)[0], np.eye(4))
+    assert_nothing_left(tmp_path, name)
+
+
 @pytest.mark.parametrize("suffix", [*PLACED, ".npz", ".tif"])
 def test_volumes_of_labels_and_their_spacing_in_the_order_of_the_axes(tmp_path, suffix):
     labels = noise(dtype=np.uint16)

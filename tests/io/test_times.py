@@ -39,6 +39,14 @@ def test_damaged_times_are_told_and_kept(tmp_path, text):
 
 
 def test_bytes_that_are_no_text_are_told(tmp_path):
-    (tmp_path / NAME).write_bytes(b"case,seconds\n\xff\xfe,1\n")
+    (tmp_path / NAME).write_bytes("case,seconds\na,1\n".encode("utf-16"))
     with pytest.raises(CaseError, match=NAME):
         read_times(tmp_path)
+
+
+def test_names_of_files_may_be_no_text(tmp_path):
+    name = "caf\udce9"
+    write_times(tmp_path, {name: 1})
+    write_times(tmp_path, {"b": 2})
+    assert read_times(tmp_path) == {name: 1, "b": 2}
+    assert b"caf\xe9,1.000" in (tmp_path / NAME).read_bytes()

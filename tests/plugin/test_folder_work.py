@@ -205,6 +205,68 @@ def test_labels_of_another_size_are_told_and_left_alone(images, widget, open_fol
     assert imread(labels / "a.png").shape == (3, 3)
 
 
+def test_ids_that_labels_here_cannot_have_are_told_and_left_alone(tmp_path, widget, open_folder, warnings_shown):
+    folder = tmp_path / "scans"
+    (folder / "labels").mkdir(parents=True)
+    nibabel.save(nibabel.Nifti1Image(np.ones((6, 5, 3), np.uint8), np.eye(4)), folder / "x.nii.gz")
+    ids = np.full((6, 5, 3), 70000, np.int32)
+    nibabel.save(nibabel.Nifti1Image(ids, np.eye(4)), folder / "labels" / "x.nii.gz")
+    open_folder(folder)
+    assert "0..65535" in warnings_shown[-1].message
+    assert widget.image is None
+
+
+@pytest.fixture
+def labelled(images):
+    """Labels of the images, of which each has some already."""
+    labels = images.parent / "labels"
+    labels.mkdir()
+    ids = np.zeros(PICTURE.shape, np.uint8)
+    ids[2:8, 2:8] = 3
+    for name in ("a.png", "b.png", "c.png"):
+        imsave(labels / name, ids, check_contrast=False)
+    return labels
+
+
+@pytest.mark.parametrize("there", ["a", "a result"])
+def test_labels_become_the_result_whatever_else_has_their_names(
+    labelled, widget, open_folder, press, draw, settle, there
+):
+    if there == "a":
+        widget.viewer.add_image(PICTURE, name=there)
+    else:
+        widget.viewer.add_labels(np.zeros(PICTURE.shape, int), name=there)
+    open_folder()
+    draw(widget, BOX)
+    settle(widget)
+    press("next_image")
+    assert np.unique(imread(labelled / "a.png")).tolist() == [0, 3, 4]
+
+
+def test_what_is_only_looked_at_is_not_written_again(labelled, widget, open_folder, press):
+    open_folder()
+    before = (labelled / "a.png").stat()
+    press("next_image")
+    assert widget.image.name == "b"
+    after = (labelled / "a.png").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_paint_on_the_result_is_saved_also_when_another_image_was_looked_at(
+    labelled, widget, open_folder, press, settle
+):
+    other = widget.viewer.add_image(PICTURE, name="other")
+    open_folder()
+    result = widget.viewer.layers["a result"]
+    result.brush_size = 1
+    result.paint((30, 30), 3)
+    widget.image = other
+    settle(widget)
+    press("next_image")
+    assert imread(labelled / "a.png")[30, 30] == 3
+    assert widget.image.name == "b"
+
+
 def test_labels_that_lie_elsewhere_are_told(tmp_path, widget, open_folder, warnings_shown):
     folder = tmp_path / "scans"
     (folder / "labels").mkdir(parents=True)

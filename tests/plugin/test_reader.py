@@ -105,6 +105,25 @@ def test_labels_with_names_are_opened_as_labels(tmp_path, viewer, suffix):
     assert sitk.ReadImage(saved).GetMetaData("Segment0_Name") == "liver"
 
 
+@pytest.mark.parametrize(
+    "name", ["x-label.nrrd", "ct_seg.nii.gz", "Liver mask 2.mha", "labelsTr/liver_7.nii", "x.nii.gz"]
+)
+def test_labels_without_names_are_known_by_their_file_name_their_folder_or_their_header(tmp_path, name):
+    ids = (VOLUME % 3).astype(np.uint16)
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    write_labels(path, ids, GEOMETRIES["oblique"])
+    (layer,) = layers(str(path))
+    assert isinstance(layer, Labels)
+    assert sorted(np.unique(layer.data)) == [0, 1, 2]
+
+
+def test_a_name_of_labels_makes_no_labels_of_intensities(tmp_path):
+    sitk.WriteImage(itk_image(VOLUME / np.float32(7), GEOMETRIES["oblique"]), tmp_path / "mask.nii.gz")
+    (layer,) = layers(str(tmp_path / "mask.nii.gz"))
+    assert isinstance(layer, Image)
+
+
 def test_a_dicom_segmentation_is_opened_as_labels_at_its_place(tmp_path, viewer):
     pytest.importorskip("highdicom")
     (tmp_path / "series").mkdir()

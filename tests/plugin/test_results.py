@@ -159,6 +159,29 @@ class TestUndo:
         assert session.objects[1].stage == "committed"
 
 
+class TestPixelsThatTwoMasksHold:
+    @pytest.fixture(params=["keep", "overwrite"])
+    def session(self, session, request):
+        draw(session)
+        draw(session, OTHER)
+        session.commit([1], request.param)
+        session.commit([2], request.param)
+        return session
+
+    def test_go_to_the_one_that_is_left_when_the_other_is_deleted(self, session):
+        for gone, left in ((1, 2), (2, 1)):
+            session.remove(gone)
+            assert (session.result == left).sum() == 121
+            assert (session.result == gone).sum() == 0
+            session.undo()
+
+    def test_are_not_taken_for_erased_by_the_user(self, session):
+        session.remove(1)
+        session.reopen([2])
+        assert session.objects[2].masks[axial(1)].full().sum() == 121
+        assert not session.objects[2].hand
+
+
 class TestLayers:
     def test_what_is_committed_moves_from_the_preview_to_the_result(self, predictor):
         desk = Desk(predictor, (4, 30, 40))

@@ -367,6 +367,17 @@ class TestLabelsFromElsewhere:
         session.undo()
         assert not session.objects
 
+    def test_are_not_run_until_a_prompt_is_edited(self, session, labels, predictor):
+        item = session.add_masks(label_masks(labels, session.shape, 7, axial(2)), axial(2))
+        assert item.given
+        session.switch_prompts(points=False)
+        assert session.next_request(None) is None
+        session.move_box(item.id, axial(2), (9.0, 20.0, 30.0, 50.0))
+        run(session)
+        assert not item.given
+        session.switch_prompts(points=True)
+        assert session.next_request(None) is not None
+
     def test_that_do_not_fit_are_refused(self, session, labels):
         with pytest.raises(ValueError, match="the image is"):
             label_masks(labels[0], session.shape, 7, axial(2))

@@ -293,6 +293,10 @@ class TestByItself:
         drag(result, (40, 20), (40, 30))
         (path,) = kept(drawn)
         assert (storage.read(path).result[40, 20:31] == 7).all()
+        # napari's own, which tells nobody
+        result.undo()
+        kept(drawn)
+        assert not (storage.read(path).result == 7).any()
 
     @pytest.mark.window
     def test_closing_during_a_write_waits_for_nothing_and_leaves_whole_files(self, viewer, drawn, monkeypatch, qtbot):

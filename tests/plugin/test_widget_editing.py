@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from napari_swin_litemedsam.plugin.patches import Patch
+from napari_swin_litemedsam.plugin.planes import Plane
+
 from .conftest import BOX, FLAT, draw_box, filled
 
 
@@ -313,3 +316,47 @@ def test_a_committed_object_can_be_edited_again(picture, open_widget, settle):
         settle(widget)
     assert widget._work.session.objects[1].committed
     np.testing.assert_array_equal(layers.result.data == 1, filled(BOX))
+
+
+def test_a_point_set_before_the_answer_to_a_moved_box_counts_alone(picture, open_widget, settle, predictor):
+    widget = open_widget()
+    draw_box(widget)
+    settle(widget)
+    layers = widget._work.layers
+    predictor.allowed.clear()
+    layers.boxes.data = [np.add(corners, [15, 0]) for corners in layers.boxes.data]
+    # those of the old place are gone from the canvas, too
+    assert not len(layers.points.data)
+    layers.points.add([[44, 40]])
+    predictor.allowed.set()
+    settle(widget)
+    assert predictor.calls[-1]["points"].tolist() == [[44, 40]]
+
+
+def test_paint_on_another_channel_is_told_to_count_for_nothing(viewer, open_widget, settle, warnings_shown):
+    viewer.add_image(np.random.default_rng(0).random((2, 48, 64)), name="cells", axis_labels=("channel", "y", "x"))
+    viewer.dims.set_point(0, 0)
+    widget = open_widget()
+    draw_box(widget, BOX, Plane((0, None, None)))
+    settle(widget)
+    viewer.dims.set_point(0, 1)
+    layers = widget._work.layers
+    for layer in (layers.masks, layers.scribble):
+        layer.selected_label = 1
+        layer.paint((1, 5, 5), 1)
+        settle(widget)
+    layers.points.add([[1, 20, 30]])
+    settle(widget)
+    told = [str(warning.message) for warning in warnings_shown]
+    assert len(told) == 3
+    assert all("object 1" in message and "None" not in message for message in told)
+
+
+def test_a_mask_made_elsewhere_outlives_another_contrast(picture, open_widget, settle):
+    widget = open_widget()
+    mask = filled((10, 10, 20, 20))
+    widget._work.session.add_masks({FLAT: Patch.cut(mask)}, FLAT)
+    settle(widget)
+    picture.contrast_limits = (0.1, 0.9)
+    settle(widget)
+    np.testing.assert_array_equal(widget._work.session.objects[1].masks[FLAT].full(), mask)

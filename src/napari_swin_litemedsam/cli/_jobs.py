@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..geometry import Scan
 from ..io import CaseError, Segment, dicom, read_case, read_scan
-from ..io.boxes import BOXES_SUFFIX, ScanBox, boxes_of, read_boxes
+from ..io.boxes import BOXES_SUFFIX, ScanBox, boxes_of, name_of, read_boxes
 from ..io.npz import Case, case_scan
 from ..io.scans import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from ..io.segments import stem_of, suffix_of
@@ -33,8 +33,7 @@ class Job:
     @property
     def name(self) -> str:
         """What the user knows the input by."""
-        # "." has no name
-        return self.path.resolve().name if self.path.is_dir() else stem_of(self.path)
+        return name_of(self.path)
 
     def read(self, series: int | None = None) -> tuple[Scan, list[ScanBox]]:
         """Read the input and its boxes.
@@ -134,7 +133,7 @@ def _inside(folder: Path, boxes: Path | None) -> list[Path]:
         return [folder]
     used = {boxes_of(path, None) for path in found}
     named = [path for path in entries if path.name.lower().endswith(BOXES_SUFFIX) and boxes is None]
-    spare = [path for path in named if path.resolve() not in used]
+    spare = [path for path in named if Path(os.path.abspath(path)) not in used]
     return [*found, *(path.with_name(path.name[: -len(BOXES_SUFFIX)]) for path in spare)]
 
 
@@ -144,7 +143,7 @@ def _has_boxes(path: Path, boxes: Path | None) -> bool:
 
 def _target(path: Path) -> str:
     if path.is_dir():
-        return f"{path.resolve().name}.nii.gz"
+        return f"{name_of(path)}.nii.gz"
     suffix = suffix_of(path)
     if suffix == ".npz":
         return path.name
@@ -156,7 +155,8 @@ def _target(path: Path) -> str:
 def _check_targets(jobs: Sequence[Job]) -> None:
     targets: dict[Path, Path] = {}
     for job in jobs:
-        other = targets.setdefault(job.target.resolve(), job.path)
+        # a link would be replaced, not what it leads to
+        other = targets.setdefault(job.target.parent.resolve() / job.target.name, job.path)
         if other is not job.path:
             raise ValueError(f"{other} and {job.path} would be written to the same file")
     taken = {_identity(target) for target in targets}
@@ -178,14 +178,20 @@ def _check_neighbours(jobs: Sequence[Job]) -> None:
     """Check that results replace nothing that lies beside the inputs, where other files than results are."""
     folders = _folders_of_inputs(jobs)
     for job in jobs:
-        if job.target.exists() and job.target.resolve().parent in folders:
+        if job.target.exists() and _folders_of(job.target) & folders:
             raise ValueError(
                 f"{job.target}: is there already, beside the inputs; choose another output folder, or name it by -o"
             )
 
 
 def _folders_of_inputs(jobs: Sequence[Job]) -> set[Path]:
-    return {job.path.resolve().parent for job in jobs}
+    return set().union(*(_folders_of(job.path) for job in jobs))
+
+
+def _folders_of(path: Path) -> set[Path]:
+    """The folder that a file lies in and, of a link, that of what it leads to."""
+    own = Path(os.path.abspath(path))
+    return {own.parent.resolve(), own.resolve().parent}
 
 
 def check_writable(folders: Iterable[Path]) -> None:
@@ -213,10 +219,10 @@ def check_overlays(jobs: Sequence[Job], folder: Path) -> None:
     folders = _folders_of_inputs(jobs)
     taken = {path.resolve() for job in jobs for path in (job.path, job.target)}
     for job in jobs:
-        picture = (folder / f"{job.name}.png").resolve()
-        if picture in taken or (picture.exists() and picture.parent in folders):
+        picture = folder / f"{job.name}.png"
+        if picture.resolve() in taken or (picture.exists() and _folders_of(picture) & folders):
             raise ValueError(f"{picture}: an overlay would replace another file; choose another folder for --overlay")
-        taken.add(picture)
+        taken.add(picture.resolve())
 
 
 def case_boxes(case: Case) -> list[ScanBox]:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -117,8 +118,9 @@ def run(args: argparse.Namespace) -> int:
         except (ValueError, OSError, MemoryError, RuntimeError) as error:
             failed += 1
             told = " ".join(str(error).split()) or type(error).__name__
-            known = any(str(path) in told for path in (job.path, job.boxes, args.output) if path)
-            print(told if known else f"{job.path}: {told}", file=sys.stderr)
+            own = [path for path in (job.path, job.boxes, job.target) if path]
+            named = told.startswith(tuple(f"{path}{end}" for path in own for end in (":", os.sep)))
+            print(told if named else f"{job.path}: {told}", file=sys.stderr)
             continue
         except KeyboardInterrupt:
             print(f"interrupted; {done} of {len(jobs)} cases are done", file=sys.stderr)

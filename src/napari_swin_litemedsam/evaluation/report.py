@@ -99,7 +99,8 @@ def write_report(
         f"<body>\n{body}\n</body></html>\n"
     )
     with replacing(path) as unfinished:
-        unfinished.write_text(page, encoding="utf-8")
+        # names of files may be no text
+        unfinished.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _introduction(predictions: Sequence[Path], scores: Sequence[ObjectScore], tolerance: float) -> str:

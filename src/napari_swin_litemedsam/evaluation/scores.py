@@ -109,7 +109,11 @@ def score_case(
 
 def write_csv(path: str | os.PathLike, scores: Iterable[ObjectScore]) -> None:
     """Write one row per object; the file appears only when complete."""
-    with replacing(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as unfinished,
+        # names of files may be no text
+        open(unfinished, "w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.DictWriter(file, [field.name for field in fields(ObjectScore)])
         writer.writeheader()
         writer.writerows(asdict(score) for score in scores)

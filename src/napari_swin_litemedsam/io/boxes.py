@@ -154,7 +154,13 @@ def _check_corners(corners: NDArray[np.float64], shape: tuple[int, ...]) -> None
             raise ValueError(f"lies outside the scan: {axis} from {first:g} to {last:g}, the scan from 0 to {side - 1}")
 
 
+def name_of(path: Path) -> str:
+    """What a scan is known by: the name of its file, without the ending, or of its folder."""
+    # "." has no name, and that of a link counts
+    return Path(os.path.abspath(path)).name if path.is_dir() else stem_of(path)
+
+
 def boxes_of(path: Path, folder: Path | None) -> Path:
     """Where the boxes of a scan are looked for: beside it, or in a folder of boxes files."""
-    name = path.resolve().name if path.is_dir() else stem_of(path)
-    return (path.resolve().parent if folder is None else folder) / f"{name}{BOXES_SUFFIX}"
+    beside = Path(os.path.abspath(path)).parent
+    return (beside if folder is None else folder) / f"{name_of(path)}{BOXES_SUFFIX}"

@@ -260,7 +260,7 @@ def _stored(paths: Sequence[Path], order: Sequence[int]) -> Iterator[tuple[Path,
 
 
 def _pixels(paths: Sequence[Path], headers: Sequence[Any], order: Sequence[int], shape: tuple[int, ...]) -> NDArray:
-    """Rescaled intensities, ``(Z, Y, X)`` or ``(1, Y, X, 3)``; whole numbers stay whole."""
+    """Rescaled intensities, ``(Z, Y, X)`` or ``(1, Y, X, 3)``; whole numbers stay whole, padding is the least other."""
     with telling(paths[0]):
         scales = [
             (float(h.get("RescaleSlope", 1) or 1), float(h.get("RescaleIntercept", 0) or 0))
@@ -272,8 +272,10 @@ def _pixels(paths: Sequence[Path], headers: Sequence[Any], order: Sequence[int],
     whole = whole and all(slope == 1 and intercept.is_integer() for slope, intercept in scales)
     kind = np.int64 if wide else np.int32
     volume: NDArray = np.empty((len(order), *shape), kind if whole else np.float32)
+    paddings: list[NDArray[np.bool_] | None] = []
     for image, (path, data, stored), (slope, intercept) in zip(volume, _stored(paths, order), scales, strict=True):
         with telling(path):
+            paddings.append(_padding(stored, data) if len(shape) == 2 else None)
             stored = _looked_up(stored, data)
         if stored.shape != shape:
             raise CaseError(f"{path}: holds {stored.shape} pixels instead of {shape}")
@@ -283,7 +285,31 @@ def _pixels(paths: Sequence[Path], headers: Sequence[Any], order: Sequence[int],
                 low, high = (-(2 ** (data.BitsStored - 1)), 2 ** (data.BitsStored - 1) - 1)
                 stored = (low + high if data.PixelRepresentation else 2**data.BitsStored - 1) - stored.astype(kind)
             image[...] = stored * slope + intercept if not whole else stored.astype(kind) + int(intercept)
+    _fill(volume, paddings)
     return _narrowed(volume) if whole else volume
+
+
+def _padding(stored: NDArray, data: Any) -> NDArray[np.bool_] | None:
+    """Which stored pixels stand for none; None if all are pixels."""
+    ends = [data.get("PixelPaddingValue"), data.get("PixelPaddingRangeLimit", data.get("PixelPaddingValue"))]
+    if stored.dtype.kind not in "iu" or not all(isinstance(end, int) for end in ends):
+        return None
+    # files may tell -2000 as 63536, and the other way round
+    low, high = sorted(np.array(ends).astype(np.uint16).astype(f"{stored.dtype.kind}2").tolist())
+    padding = (stored >= low) & (stored <= high)
+    return padding if padding.any() else None
+
+
+def _fill(volume: NDArray, paddings: Sequence[NDArray[np.bool_] | None]) -> None:
+    """Give padding the least other value of a volume, as which NaN counts when the model looks."""
+    if not any(padding is not None for padding in paddings):
+        return
+    images = [*zip(volume, paddings, strict=True)]
+    others = (image if padding is None else image[~padding] for image, padding in images)
+    least = min((other.min() for other in others if other.size), default=None)
+    for image, padding in images:
+        if padding is not None and least is not None:
+            image[padding] = least
 
 
 def _looked_up(stored: NDArray, data: Any) -> NDArray:

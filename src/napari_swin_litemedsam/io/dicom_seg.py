@@ -48,26 +48,54 @@ def write_dicom_seg(
         If there are no labels, if the files are no DICOM series of this size or lack what a segmentation takes from
         them, or if the package highdicom is missing.
     """
-    sources = read_sources(path, files)
-    import highdicom
-    from pydicom.sr.codedict import codes
-
+    sources = _read_sources(path, files)
     ids = [int(id) for id in np.unique(labels) if id]
     if not ids:
         raise ValueError(f"{path}: a DICOM-SEG file cannot be empty, and there are no labels")
     planes = labels if labels.ndim == 3 else labels[None]
     if planes.shape != (len(sources), int(sources[0].Rows), int(sources[0].Columns)):
         raise ValueError(f"{path}: labels of shape {labels.shape} do not fit the series of {len(sources)} images")
+    known = {segment.id: segment for segment in segments}
+    numbers = np.searchsorted([0, *ids], planes).astype(np.uint16)
+    result = _segmentation(path, sources, numbers, [known.get(id, Segment(id)) for id in ids], geometry)
+    with replacing(path) as unfinished:
+        result.save_as(unfinished)
+
+
+def check_series(path: str | os.PathLike, files: Iterable[Path], geometry: Geometry | None = None) -> None:
+    """Check that labels of a series can be written as DICOM-SEG, by those of one pixel of its first image.
+
+    Raises
+    ------
+    ValueError
+        As `write_dicom_seg` does.
+    """
+    source, *_ = _read_sources(path, files)
+    numbers = np.zeros((1, int(source.Rows), int(source.Columns)), np.uint16)
+    numbers[0, 0, 0] = 1
+    _segmentation(path, [source], numbers, [Segment(1)], geometry)
+
+
+def _segmentation(
+    path: str | os.PathLike,
+    sources: Sequence[Any],
+    numbers: NDArray[np.uint16],
+    segments: Sequence[Segment],
+    geometry: Geometry | None,
+) -> Any:
+    """The data set of a file; segments are numbered from 1, in their order."""
+    import highdicom
+    from pydicom.sr.codedict import codes
+
     for source in sources:
         if not source.get("SliceThickness") and geometry is not None:
             # highdicom wants it, headers may lack it
             source.SliceThickness = geometry.spacing[0]
-    known = {segment.id: segment for segment in segments}
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name="Swin-LiteMedSAM", version=__version__, family=codes.DCM.ArtificialIntelligence
     )
     descriptions = []
-    for number, segment in enumerate((known.get(id, Segment(id)) for id in ids), 1):
+    for number, segment in enumerate(segments, 1):
         colour = [round(255 * part) for part in segment.rgb]
         descriptions.append(
             highdicom.seg.SegmentDescription(
@@ -85,9 +113,9 @@ def write_dicom_seg(
         # highdicom remarks on names of patients, which belong into no log
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = highdicom.seg.Segmentation(
+            return highdicom.seg.Segmentation(
                 source_images=sources,
-                pixel_array=np.searchsorted([0, *ids], planes).astype(np.uint16),
+                pixel_array=numbers,
                 segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
                 segment_descriptions=descriptions,
                 series_instance_uid=highdicom.UID(),
@@ -99,10 +127,8 @@ def write_dicom_seg(
                 software_versions=__version__,
                 device_serial_number="0",
             )
-    except (AttributeError, KeyError) as error:
+    except (AttributeError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: the series lacks what a segmentation takes from it ({error})") from error
-    with replacing(path) as unfinished:
-        result.save_as(unfinished)
 
 
 def read_dicom_seg(path: str | os.PathLike) -> Scan:
@@ -171,14 +197,8 @@ def read_dicom_segments(path: str | os.PathLike) -> list[Segment]:
         return segments
 
 
-def read_sources(path: str | os.PathLike, files: Iterable[Path]) -> list[Any]:
-    """Headers of the series that a DICOM-SEG file is to be written for.
-
-    Raises
-    ------
-    ValueError
-        If the files are no DICOM series that one can be written for, or if the package highdicom is missing.
-    """
+def _read_sources(path: str | os.PathLike, files: Iterable[Path]) -> list[Any]:
+    """Headers of the series that a DICOM-SEG file is to be written for."""
     _require_highdicom(path)
     paths = list(files)
     if not paths or not all(map(is_dicom, paths)):

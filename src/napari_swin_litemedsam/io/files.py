@@ -30,8 +30,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the whole name stays at the end, since image writers choose the format by it
-    unfinished = path.with_name(f".{os.getpid()}.part.{path.name}")
+    # the whole name stays at the end, since image writers choose the format by it; ITK takes .MHA for .mhd
+    unfinished = path.with_name(f".{os.getpid()}.part.{path.name.lower()}")
     try:
         yield unfinished
         os.replace(unfinished, path)

@@ -73,9 +73,15 @@ def write_itk(
     """Write label ids in the smallest type; the file appears only when complete.
 
     Names and colours go into the fields of 3D Slicer if it is a NRRD file, and are left out otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the file's name is no text.
     """
     import SimpleITK as sitk
 
+    check_name(path)
     image = sitk.GetImageFromArray(labels)
     image.SetSpacing(geometry.spacing[::-1])
     image.SetOrigin(geometry.origin[::-1])
@@ -88,6 +94,20 @@ def write_itk(
             sitk.WriteImage(image, str(unfinished), useCompression=True)
         except RuntimeError as error:
             raise OSError(f"{path}: cannot be written ({str(error).strip().splitlines()[-1]})") from error
+
+
+def check_name(path: str | os.PathLike) -> None:
+    """Check that ITK can open a file of this name; of one that is no text it ends the process.
+
+    Raises
+    ------
+    CaseError
+        If it cannot.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise CaseError(f"{path}: NRRD and MetaImage need a name in UTF-8; rename it") from error
 
 
 def _slicer_fields(labels: NDArray, segments: Iterable[Segment]) -> dict[str, str]:
@@ -117,6 +137,7 @@ def _open(path: Path) -> Any:
     """A reader that has read the header, the pixels being known to be there."""
     import SimpleITK as sitk
 
+    check_name(path)
     nrrd = path.suffix.lower() in _NRRD
     data, available, compressed, text = _nrrd_data(path) if nrrd else _meta_data(path)
     reader = sitk.ImageFileReader()

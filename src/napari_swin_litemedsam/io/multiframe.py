@@ -11,7 +11,7 @@ _GROUPS = (
 )
 _COMMON = (
     *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "PixelRepresentation"),
-    *("SOPClassUID", "PhotometricInterpretation"),
+    *("SOPClassUID", "PhotometricInterpretation", "RescaleSlope", "RescaleIntercept"),
 )
 
 

@@ -3,7 +3,7 @@
 import gzip
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from ..geometry import Geometry, Scan
 from .files import CaseError, check_claim, native, replacing, require_file, telling
 
 SUFFIXES = (".nii", ".nii.gz")
+_LONGEST = 2**15 - 1  # side of what is written, NIfTI-1
+_LABELS = "label"  # the intent by which a file tells that its numbers are ids
 _IN_MM = {"meter": 1000.0, "micron": 0.001}
 # RAS, as NIfTI has it, to LPS and back
 _TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -44,9 +46,15 @@ def write_nifti(
     """Write label ids in the smallest type; the file appears only when complete.
 
     Where `source` is the NIfTI file that the geometry came from, both its transforms are kept bit for bit.
+
+    Raises
+    ------
+    ValueError
+        If a side is too long.
     """
     import nibabel
 
+    check_sides(path, labels.shape)
     header = _header_of(source, labels.shape, geometry)
     if header is None:
         affine = _to_nifti(geometry)
@@ -58,11 +66,28 @@ def write_nifti(
         image = nibabel.Nifti1Image(labels.T, None, header)
         image.header.set_data_dtype(labels.dtype)
         image.header.set_slope_inter(1, 0)
-        image.header.set_intent("none")
         image.header["cal_min"] = image.header["cal_max"] = 0
         image.header.extensions.clear()
+    image.header.set_intent(_LABELS)
     with replacing(path) as unfinished:
         nibabel.save(image, unfinished)
+
+
+def check_sides(path: str | os.PathLike, shape: Sequence[int]) -> None:
+    """Check that a file can hold labels of this shape.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    if max(shape) > _LONGEST:
+        raise ValueError(f"{path}: a side of {max(shape)} pixels is too long for NIfTI; choose .nrrd, .mha or .tif")
+
+
+def tells_labels(path: str | os.PathLike) -> bool:
+    """Whether the header says that the file holds label ids; errors as `read_nifti`."""
+    return _open(require_file(path)).header.get_intent()[0] == _LABELS
 
 
 def _header_error() -> type[Exception]:
@@ -77,7 +102,8 @@ def _open(path: Path) -> Any:
     from nibabel.filebasedimages import ImageFileError
     from nibabel.wrapstruct import WrapStructError
 
-    with telling(path, zlib.error, TypeError, KeyError, ImageFileError, _header_error(), WrapStructError):
+    known = (zlib.error, TypeError, KeyError, OverflowError, ImageFileError, _header_error(), WrapStructError)
+    with telling(path, *known):
         image: Any = None
         for kind in (nibabel.Nifti1Image, nibabel.Nifti2Image):
             if kind.path_maybe_image(path)[0]:
@@ -93,7 +119,10 @@ def _open(path: Path) -> Any:
             raise CaseError(f"{path}: holds {dtype} numbers, which are no intensities")
         if len(shape) < 2 or any(side != 1 for side in shape[3:]):
             raise CaseError(f"{path}: has {len(shape)} axes {shape}; only images and volumes can be read, so split it")
-        offset = int(header["vox_offset"])
+        # that of the header is for files to be written
+        offset = image.dataobj.offset
+        if offset < header.single_vox_offset:
+            raise CaseError(f"{path}: its pixels would begin within the header, at byte {offset}")
         with open(path, "rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"
         size = check_claim(path, shape, dtype, path.stat().st_size - (0 if compressed else offset), compressed)

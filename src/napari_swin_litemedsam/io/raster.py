@@ -28,7 +28,7 @@ def read_picture(path: str | os.PathLike, as_labels: bool = False) -> Scan:
     Raises
     ------
     CaseError
-        If the file is none, is cut off, or is a stack of colour pictures.
+        If the file is none, is cut off, or holds several pictures that are not grey ones of one kind.
     """
     path = require_file(path)
     array, is_colour = _read_tiff(path, as_labels) if path.suffix.lower() in TIFF else _read_pillow(path, as_labels)
@@ -99,7 +99,9 @@ def _read_tiff(path: Path, as_labels: bool) -> tuple[NDArray, bool]:
     with telling(path, Exception), TiffFile(path) as file:
         # counting the pages finds a chain of them that bites its tail; walking along it would not end
         len(file.pages)
-        series = file.series[0]
+        # beside a picture there may be smaller ones of the same, and where it is transparent
+        pages = [s for s in file.series if not (s.keyframe.is_reduced or s.keyframe.is_mask)] or file.series
+        series = pages[0]
         axes, shape = series.axes, series.shape
         if series.dtype is None or series.dtype.kind not in "buif":
             raise CaseError(f"{path}: holds {series.dtype} numbers, which are no intensities")
@@ -112,8 +114,18 @@ def _read_tiff(path: Path, as_labels: bool) -> tuple[NDArray, bool]:
             raise CaseError(f"{path}: has axes {axes} {shape}; only images and volumes can be read, so split it")
         if several and len(shape) == 4:
             raise CaseError(f"{path}: a volume of colours {shape}; only volumes of one channel can be read")
+        if len(pages) > 1:
+            kinds = {(s.axes, s.shape, s.dtype, s.keyframe.photometric) for s in pages}
+            if len(kinds) > 1 or len(shape) > 2:
+                raise CaseError(f"{path}: holds several images, of different kinds, in colour or volumes; split it")
+            shape = (len(pages), *shape)
         check_claim(path, shape, series.dtype, path.stat().st_size, compressed=True)
-        array = series.asarray()
+        if len(pages) > 1:
+            array = np.empty(shape, series.dtype)
+            for plane, page in zip(array, pages, strict=True):
+                plane[...] = page.asarray()
+        else:
+            array = series.asarray()
         meaning, colours = series.keyframe.photometric, series.keyframe.colormap
         if not as_labels and meaning == PHOTOMETRIC.PALETTE and colours is not None and array.ndim == 2:
             # they have 16 bits

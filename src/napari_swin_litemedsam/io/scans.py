@@ -1,6 +1,7 @@
 """One way in and one way out for all formats: scans with their geometry, labels with names and colours."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import Geometry, Scan
 from . import dicom, itk, nifti, raster
-from .dicom_seg import read_dicom_seg, read_dicom_segments, read_sources, write_dicom_seg
+from .dicom_seg import check_series, read_dicom_seg, read_dicom_segments, write_dicom_seg
 from .files import CaseError, require_file, smallest_labels, whole_numbers
 from .npz import case_scan, read_case, read_case_labels, write_segmentation
-from .segments import Segment, read_sidecar, sidecar_of, suffix_of, write_sidecar
+from .segments import Segment, read_sidecar, sidecar_of, stem_of, suffix_of, write_sidecar
 from .series import read_dicom
 
 NPZ = (".npz",)
@@ -21,6 +22,8 @@ NPZ = (".npz",)
 FILE_SUFFIXES = (*nifti.SUFFIXES, *itk.SUFFIXES, *raster.SUFFIXES)
 # .seg.nrrd is a segmentation beside its scan
 IMAGE_SUFFIXES = tuple(suffix for suffix in FILE_SUFFIXES if suffix != ".seg.nrrd")
+# the last word of a file's name, as other programs have it
+_LABEL_NAMES = ("label", "labels", "labelmap", "mask", "masks", "seg", "segmentation")
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".npz", ".png", ".tif", ".tiff", ".dcm")
 
 
@@ -123,6 +126,22 @@ def read_segments(path: str | os.PathLike) -> list[Segment]:
     return read_sidecar(path)
 
 
+def tells_labels(path: str | os.PathLike) -> bool:
+    """Whether a file of a scan's format tells that it holds labels: by its name, its folder's, or a header of NIfTI.
+
+    Raises
+    ------
+    CaseError
+        If the header is damaged.
+    """
+    suffix = suffix_of(path)
+    if suffix not in (*nifti.SUFFIXES, *itk.SUFFIXES):
+        return False
+    *_, last = re.split("[^a-z]+", stem_of(path).lower().rstrip("0123456789-_. "))
+    in_labels = Path(path).absolute().parent.name.lower().startswith("labels")
+    return last in _LABEL_NAMES or in_labels or (suffix in nifti.SUFFIXES and nifti.tells_labels(path))
+
+
 def check_target(path: Path, scan: Scan) -> None:
     """Check that labels of a scan can be written to a file, before any are made.
 
@@ -134,10 +153,15 @@ def check_target(path: Path, scan: Scan) -> None:
     suffix = suffix_of(path)
     if path.resolve() in {file.resolve() for file in scan.files}:
         raise ValueError(f"{path}: the labels would replace a file of the scan; choose another name")
+    shape = scan.array.shape[:-1] if scan.is_colour else scan.array.shape
     if suffix in dicom.SUFFIXES:
-        read_sources(path, scan.files)
+        check_series(path, scan.files, scan.geometry)
+    elif suffix in nifti.SUFFIXES:
+        nifti.check_sides(path, shape)
+    elif suffix in itk.SUFFIXES:
+        itk.check_name(path)
     elif suffix in raster.SUFFIXES:
-        raster.check_picture(path, 3 if scan.is_volume else 2)
+        raster.check_picture(path, len(shape))
 
 
 def write_labels(

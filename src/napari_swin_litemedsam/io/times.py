@@ -8,6 +8,8 @@ from pathlib import Path
 from .files import CaseError, replacing
 
 NAME = "times.csv"
+# names of files may be no text, and stand there byte by byte
+_ERRORS = "surrogateescape"
 
 
 def read_times(folder: Path) -> dict[str, float]:
@@ -22,7 +24,7 @@ def read_times(folder: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open(path, newline="", encoding="utf-8-sig", errors=_ERRORS) as file:
             rows = csv.DictReader(file)
             if not {"case", "seconds"} <= set(rows.fieldnames or ()):
                 raise ValueError("the first line does not name them")
@@ -43,7 +45,10 @@ def write_times(folder: Path, times: Mapping[str, float]) -> None:
         If the file that is there is damaged; it stays as it is.
     """
     every = read_times(folder) | dict(times)
-    with replacing(folder / NAME) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(folder / NAME) as unfinished,
+        open(unfinished, "w", newline="", encoding="utf-8", errors=_ERRORS) as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["case", "seconds"])
         writer.writerows((case, f"{seconds:.3f}") for case, seconds in sorted(every.items()))

@@ -64,6 +64,7 @@ class Editing(Results):
             if plane != item.plane or item.scribble is None or not _any_inside(np.argwhere(item.scribble.full()), box):
                 item.scribble_edited = False
             item.plane, item.box = plane, box
+            item.drop_drawn()
             item.wait()
             self.current = id
         return True
@@ -80,6 +81,7 @@ class Editing(Results):
             item.anchors = anchors
             item.points_edited = item.scribble_edited = False
             item.plane, item.box = plane, box
+            item.drop_drawn()
             item.wait()
             self.current = id
 
@@ -92,6 +94,7 @@ class Editing(Results):
                 nearest = min(anchors, key=lambda other: abs((other.position or 0) - (plane.position or 0)))
                 item.points_edited = item.scribble_edited = False
                 item.plane, item.box = nearest, anchors[nearest]
+                item.drop_drawn()
                 item.wait()
             anchors.pop(plane if plane in anchors else item.plane)
             item.anchors = anchors
@@ -150,6 +153,7 @@ class Editing(Results):
         with self.step("regenerate prompts", id):
             item.seed += 1
             item.points_edited = item.scribble_edited = False
+            item.drop_drawn()
             item.wait()
 
     def reset_prompts(self, id: int) -> None:
@@ -158,10 +162,11 @@ class Editing(Results):
         with self.step("reset prompts", id):
             item.seed = 0
             item.points_edited = item.scribble_edited = False
+            item.drop_drawn()
             item.wait()
 
     def switch_prompts(self, points: bool | None = None, scribble: bool | None = None) -> None:
-        """Let the model see points, or the scribble, or let it not; all open objects are run again.
+        """Let the model see points, or the scribble, or let it not; all open objects whose masks are its own are run.
 
         The user's points and scribbles are kept while they are off.
         """
@@ -169,9 +174,10 @@ class Editing(Results):
         self.use_points = self.use_points if points is None else points
         self.use_scribble = self.use_scribble if scribble is None else scribble
         if (self.use_points, self.use_scribble) != before:
-            for item in self.open_objects.values():
+            run = [item for item in self.open_objects.values() if not item.given]
+            for item in run:
                 item.wait()
-            self.changed.emit(Change(frozenset(self.open_objects), frozenset(), bool(self.open_objects)))
+            self.changed.emit(Change(frozenset(self.open_objects), frozenset(), bool(run)))
 
     def add_masks(self, masks: dict[Plane, Patch], plane: Plane) -> BoxObject:
         """Make an object of masks made elsewhere, to correct them: it starts with them, and nothing is run.

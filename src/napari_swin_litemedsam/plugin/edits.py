@@ -40,6 +40,7 @@ class Edits:
         self.layers, self.session = layers, layers.session
         self._on_edit, self._warn = on_edit, warn
         self._connected: dict[Any, list[tuple[Any, Callable]]] = {}  # by whose events they are
+        self._result_seen: Plane | None = None  # in view when the result was last looked at
         self._clicked = False  # whether the mouse was pressed on the layer of boxes without a drag, just now
         self._painting = Painting(layers, self.plane_in_view, on_edit, warn)
         self._scribbling = Scribbling(layers, self.plane_in_view, on_edit, warn)
@@ -122,7 +123,10 @@ class Edits:
             )
         if (result := layers.result) is not None:
             self._connect(
-                result, (result.events.data, self._labels_replaced), (result.events.paint, self._result_painted)
+                result,
+                (result.events.data, self._labels_replaced),
+                (result.events.paint, self._result_painted),
+                (result.events.set_data, self._result_refreshed),
             )
         if masks is not None and masks not in self._connected:
             # before napari's own, which draws
@@ -176,19 +180,27 @@ class Edits:
             self._scribbling.read_all()
         elif replaced is layers.result:
             self.session.adopt_result(event.source.data)
-            self.session.repainted.emit()
+            self.session.paint_result()
 
     def _result_painted(self, event: Any) -> None:
         # it is in the session's own array already
-        self.session.spare(int(event.source.selected_label))
-        self.session.repainted.emit()
+        self.session.paint_result(int(event.source.selected_label))
+        self._result_seen = self.plane_in_view()
+
+    def _result_refreshed(self, event: Any = None) -> None:
+        """Count what may be napari's own undo or redo on the result, which it tells in no other way, as paint."""
+        here, before = self.plane_in_view(), self._result_seen
+        self._result_seen = here
+        if self.session.painted and here == before and not self.layers.quiet:
+            self.session.paint_result()
 
     def _resume(self) -> None:
         """Take what was done to the layers of a session while nobody listened for edits."""
         with self.session.together():
-            self.read_boxes()
+            # first, since those of a box that was moved are dropped
             self.read_points()
             self._scribbling.read_all()
+            self.read_boxes()
             if self.layers.masks is not None:
                 self._painting.read_all()
         everything = self.session.objects
@@ -255,6 +267,9 @@ class Edits:
                 self._warn("Drag from one corner of the box to the other; a click makes none.")
             else:
                 self.read_boxes()
+            if drawn:
+                # what was done to other boxes meanwhile
+                QTimer.singleShot(0, self._show_boxes)
 
     def _boxes_pasted(self, event: Any = None) -> None:
         """Read boxes that were pasted, which napari tells in no other way."""
@@ -273,12 +288,16 @@ class Edits:
         corners = self.layers.shapes_in_image(boxes)
         shapes = [(id, *self._bounds(vertices)) for id, vertices in zip(owners, corners, strict=True)]
         present = {(id, plane) for id, plane, _ in shapes}
+        shown = self.layers.shown_boxes
         kept: list[tuple[int, Plane]] = []
         with session.together():
             for id, plane, box in shapes:
                 item = session.open_objects.get(id)
+                if item is None and (id, plane) in shown and np.allclose(shown[id, plane], box):
+                    # its object has left the canvas while the layer could not follow
+                    pass
                 # napari copies the features of the selected shape to a new one
-                if item is None or (id, plane) in kept:
+                elif item is None or (id, plane) in kept:
                     id = session.add_box(plane, box, id if item is None else 0).id
                 elif plane in item.anchors:
                     if not np.allclose(item.anchors[plane], box):
@@ -289,7 +308,7 @@ class Edits:
                     id = session.add_box(plane, box).id
                 kept.append((id, plane))
             for id, item in list(session.open_objects.items()):
-                gone = item.boxes.keys() - {plane for owner, plane in kept if owner == id}
+                gone = {plane for plane in item.boxes if (id, plane) in shown and (id, plane) not in kept}
                 if len(gone) == len(item.boxes):
                     session.remove(id)
                 else:
@@ -372,4 +391,4 @@ class Edits:
 
 
 def _of_another_slice(item: BoxObject) -> str:
-    return f"Points of object {item.id} count only on its box's slice, {item.plane.position}."
+    return f"Points of object {item.id} count only on its box's slice, {item.plane.place}."

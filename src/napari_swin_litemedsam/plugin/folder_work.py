@@ -1,22 +1,22 @@
 """Going through the images of a folder: the labels of one are saved, and the next is opened."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
 from ..geometry import Scan
 from ..io import read_scan, read_segments
 from ..io.dicom import read_series
+from ..io.files import smallest_labels
 from ..io.placing import cut, place_on
 from ..io.scans import read_label_scan
 from ..io.segments import stem_of
 from .grid import place
 from .messages import Messages
-from .palette import palette
 from .reader import LayerData, image_layer, segment_options
 from .runs import Work
 from .worker import Runner
@@ -113,7 +113,7 @@ class FolderWork(QObject):
             self._messages.say("The last image is still being saved or opened.")
             return
         work = self.work
-        if work is None or self._shown is None or work.session.result is None:
+        if work is None or self._shown is None or work.session.result is None or work.unused:
             then()
             return
         work.add_layer("result")
@@ -161,11 +161,20 @@ class FolderWork(QObject):
     def _show(self, layers: list[LayerData]) -> None:
         if self._shown is not None and self._shown[0] in self._viewer.layers:
             self._put_away(self._shown[0])
-        image = self._viewer.add_layer(Layer.create(*layers[0]))
+        pixels, options, _ = layers[0]
+        name = self._free_name(options["name"])
+        image = self._viewer.add_image(pixels, **options | {"name": name})
         self._shown = image, self._tasks[self._place]
-        for data in layers[1:]:
-            self._viewer.add_layer(Layer.create(*data))
+        for labels, shown, _ in layers[1:]:
+            # by its name it is known to be the result
+            self._viewer.add_labels(labels, **shown | {"name": f"{name} result"})
         self.opened.emit(image)
+
+    def _free_name(self, wanted: str) -> str:
+        """A name that no layer has, nor the result of one: napari would number the two in ways of their own."""
+        taken = {layer.name for layer in self._viewer.layers}
+        names = itertools.chain([wanted], (f"{wanted} [{number}]" for number in itertools.count(1)))
+        return next(name for name in names if not taken & {name, f"{name} result"})
 
     def _tell(self) -> None:
         if self._tasks:
@@ -174,7 +183,7 @@ class FolderWork(QObject):
 
 
 def _read(task: Task) -> list[LayerData]:
-    """An image, and the labels that it has, in a layer of the name of the result, which they so become."""
+    """An image, and the labels that it has."""
     scan = read_series(task.slices) if task.slices else read_scan(task.image)
     name = stem_of(task.labels)
     layers = [image_layer(scan, name)]
@@ -182,9 +191,8 @@ def _read(task: Task) -> list[LayerData]:
         labels = read_label_scan(task.labels)
         shape = scan.array.shape[: 2 + scan.is_volume]
         low = -place_on(task.labels, labels.array.shape, labels.geometry, shape, scan.geometry, "its image")
-        ids = cut(labels.array, low, low + shape).astype(np.uint16)
-        segments = read_segments(task.labels)
+        ids = smallest_labels(cut(labels.array, low, low + shape)).astype(np.uint16)
         array, options = place(Scan(ids, scan.geometry, scan.files))
-        shown = segment_options(segments) if segments else {"colormap": palette()}
-        layers.append((array, {"name": f"{name} result", "opacity": 0.6} | shown | options, "labels"))
+        shown = segment_options(read_segments(task.labels)) | options
+        layers.append((array, {"opacity": 0.6} | shown, "labels"))
     return layers

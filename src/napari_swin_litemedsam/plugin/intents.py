@@ -159,9 +159,10 @@ class Intents:
             self._runs.edited()
 
     def run(self, pause: int = 0) -> None:
-        """Run the current object again, with its prompts as they are; what is committed stays as it is."""
+        """Run the current object again, with its prompts as they are; what is committed or made elsewhere stays."""
         work = self._chosen()
-        if work is not None and (item := work.session.current_object) is not None and not item.committed:
+        item = None if work is None else work.session.current_object
+        if item is not None and not (item.committed or item.given):
             item.wait()
             self._runs.edited(pause)
 

@@ -17,7 +17,7 @@ from .images import channel_of, geometry_of, pixels_of, shift_of, spatial_shape,
 from .loading import LazyPredictor
 from .objects import Change
 from .palette import BOX_COLOUR, CARRIED_COLOUR, palette
-from .planes import blank_labels
+from .planes import Box, Plane, blank_labels
 from .session import Session
 from .showing import KIND_COLOURS, show_all
 
@@ -80,6 +80,7 @@ class SessionLayers:
         self.quiet = False
         self.dragging = False  # whether the mouse is down on the layer of boxes
         self.drawing = False  # whether a box is begun on it and not ended
+        self.shown_boxes: dict[tuple[int, Plane], Box] = {}  # what the layer of boxes shows, by object
         self.unshown: list[Change] = []  # what `show_rest` has still to show
         self.points: Points | None = self._find(Points, "points", {"object", "kind"})
         self.carried: Shapes | None = self._find(Shapes, "carried boxes", {"object", "slice"})
@@ -91,7 +92,7 @@ class SessionLayers:
         self.resumed = session is not None and session.shape == self.session.shape and self.boxes is not None
         if session is not None and self.resumed:
             session.resume(self.session.data, predictor)
-            self.session = session
+            self.session, self.shown_boxes = session, session.open_boxes
         if self.result is not None and self.result.data is not self.session.result:
             self.session.adopt_result(np.asanyarray(self.result.data))
         if self.boxes is None:

@@ -94,6 +94,11 @@ class BoxObject:
         return self.state in (State.DONE, State.FAILED)
 
     @property
+    def given(self) -> bool:
+        """Whether the mask on the box's plane was made elsewhere, and no prompt changed since."""
+        return self.state is State.DONE and self.plane in self.answers and self.plane not in self.ious
+
+    @property
     def stage(self) -> str:
         """How far it is, for the user: a state, or what its masks come from."""
         if self.committed:
@@ -112,6 +117,13 @@ class BoxObject:
         self.committed = False
         self.state = State.WAITING
         self.message = ""
+
+    def drop_drawn(self) -> None:
+        """Drop the prompts that the user has not changed: others are drawn with the next answer."""
+        if not self.points_edited:
+            self.points, self.point_labels = np.zeros((0, 2)), np.zeros(0, int)
+        if not self.scribble_edited:
+            self.scribble = None
 
     def outdate(self) -> None:
         """Let what is running come to nothing."""

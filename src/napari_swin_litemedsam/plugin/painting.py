@@ -54,8 +54,11 @@ class Painting(Strokes):
         return {plane for where, *_ in strokes for item in own for plane in item.parallels(where)}
 
     def _warn_of_lost_stroke(self) -> None:
-        label = 0 if self.layers.masks is None else int(self.layers.masks.selected_label)
-        if label in self.session.objects and self.session.objects[label].committed:
+        label, here = 0 if self.layers.masks is None else int(self.layers.masks.selected_label), self._in_view()
+        item = self.session.objects.get(label)
+        if item is not None and item.committed:
             self._warn(told_of_committed(label))
-        elif label and label not in self.session.objects:
+        elif item is not None and not (item.plane == here or item.plane.joins(here)):
+            self._warn(f"What you painted does not count: object {label} lies elsewhere, on slice {item.plane.place}.")
+        elif item is None and label:
             self._warn(f"No object has the label {label}, so what you painted belongs to none.")

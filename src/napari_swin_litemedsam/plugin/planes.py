@@ -58,6 +58,12 @@ class Plane:
         return None if self.axis is None else self.at[self.axis]
 
     @property
+    def place(self) -> str:
+        """Where it is along the axes that it does not span, for the user."""
+        hidden = [str(place) for place in self.at if place is not None]
+        return hidden[0] if len(hidden) == 1 else f"({', '.join(hidden)})"
+
+    @property
     def index(self) -> tuple[int | slice, ...]:
         """What takes the plane out of an array."""
         return tuple(slice(None) if place is None else place for place in self.at)

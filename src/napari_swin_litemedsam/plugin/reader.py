@@ -10,15 +10,15 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from ..geometry import Scan
-from ..io import Case, Segment, itk, nifti, read_case, read_scan, read_segments
+from ..io import Case, CaseError, Segment, itk, nifti, read_case, read_scan, read_segments
 from ..io.dicom import SUFFIXES as DICOM
 from ..io.dicom import is_dicom, read_series
 from ..io.npz import case_scan
-from ..io.scans import read_label_scan
+from ..io.scans import read_label_scan, tells_labels
 from ..io.segments import stem_of, suffix_of
 from ..io.series import find_series
 from .grid import place
-from .palette import BOX_COLOUR
+from .palette import BOX_COLOUR, palette
 from .series import choose_series
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -53,11 +53,17 @@ def _holds_dicom(folder: Path) -> bool:
 
 
 def read_file(path: str) -> list[LayerData]:
-    """Read a scan as an image layer; labels, known by their names of segments, as a labels layer."""
+    """Read a scan as an image layer, and a file that tells that it holds labels as a labels layer."""
     name, segments = stem_of(path), read_segments(path)
-    if not segments:
+    if not segments and not tells_labels(path):
         return [image_layer(read_scan(path), name)]
-    array, options = place(read_label_scan(path))
+    try:
+        array, options = place(read_label_scan(path))
+    except CaseError:
+        if segments:
+            raise
+        # its name promises too much
+        return [image_layer(read_scan(path), name)]
     return [(array, {"name": name} | segment_options(segments) | options, "labels")]
 
 
@@ -87,7 +93,9 @@ def image_layer(scan: Scan, name: str) -> LayerData:
 
 
 def segment_options(segments: Sequence[Segment]) -> dict[str, Any]:
-    """Names and colours of a labels layer; napari shows the name of the label under the mouse."""
+    """Names and colours of a labels layer, our colours if there are none; napari shows the name under the mouse."""
+    if not segments:
+        return {"colormap": palette()}
     colours: dict[Any, Any] = {None: "gray", 0: "transparent"}
     colours.update({segment.id: segment.colour for segment in segments})
     return {

@@ -13,8 +13,8 @@ from .carrying import carry_again
 from .history import Changes
 from .ledger import Ledger
 from .objects import BoxObject, Window
-from .patches import HandEdit, Patch
-from .planes import Plane, blank_labels
+from .patches import HandEdit, Mask, Patch
+from .planes import Box, Plane, blank_labels
 
 Rule = Literal["keep", "overwrite"]
 Ask = Callable[[Collection[int]], Rule | None]
@@ -70,6 +70,7 @@ class Results(Ledger):
         self.channel: int | None = None  # the axis that holds channels, along which nothing is carried
         self.result: NDArray | None = None
         self.writes = 0  # how often we have written to the result
+        self.painted = False  # whether the user has painted on it
         self._others: set[int] = set()  # labels that are of no object
         self._scans: list[Future[set[int]]] = []  # for more of them
 
@@ -86,9 +87,11 @@ class Results(Ledger):
         # in a thread, since it takes long in volumes, and nobody waits for it before the next box
         self._scans.append(_scanner.submit(_ids_in, labels))
 
-    def spare(self, label: int) -> None:
-        """Give no new object this label: the user has painted with it."""
+    def paint_result(self, label: int = 0) -> None:
+        """Take note that the user has painted on the result, with a label that no new object is to get."""
         self._others.add(label)
+        self.painted = True
+        self.repainted.emit()
 
     def free_id(self) -> int:
         """An id that neither an object nor any other label has: above all of them, or else the lowest."""
@@ -102,6 +105,11 @@ class Results(Ledger):
     def open_objects(self) -> dict[int, BoxObject]:
         """The objects that are not committed: those with a box, prompts and a mask on the canvas."""
         return {id: item for id, item in self.objects.items() if not item.committed}
+
+    @property
+    def open_boxes(self) -> dict[tuple[int, Plane], Box]:
+        """All boxes of these, by object and plane."""
+        return {(item.id, plane): box for item in self.open_objects.values() for plane, box in item.boxes.items()}
 
     def overlapping(self, ids: Iterable[int]) -> set[int]:
         """Labels in the result that masks of these objects lie on."""
@@ -229,10 +237,19 @@ class Results(Ledger):
         if mask:
             inside = after[mask.top - top :, mask.left - left :][: mask.height, : mask.width]
             inside[mask.pixels & (inside == 0) if rule == "keep" else mask.pixels] = id
+        if own and (freed := (before == id) & (after == 0)).any():
+            self._uncover(after, freed, plane, (top, left), id)
         if (after != before).any():
             self.add({(id, "result", plane): (Crop(top, left, before), Crop(top, left, after))})
             labels[top:bottom, left:right] = after
             self.writes += 1
+
+    def _uncover(self, labels: NDArray, freed: Mask, plane: Plane, corner: tuple[int, int], id: int) -> None:
+        """Give pixels of a part of a plane that an object has left to the committed objects whose masks hold them."""
+        part = tuple(slice(start, start + side) for start, side in zip(corner, freed.shape, strict=True))
+        for other in self.objects.values():
+            if other.id != id and other.committed and plane in other.result_planes & other.masks.keys():
+                labels[freed & (labels == 0) & other.masks[plane].full()[part]] = other.id
 
     def take_channel(self, axis: int | None) -> None:
         """Take another axis for that of channels, or none; a step, or a part of the open one."""

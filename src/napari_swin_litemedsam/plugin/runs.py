@@ -40,8 +40,8 @@ class Work:
     @property
     def unused(self) -> bool:
         """Whether there is nothing that could be lost, not even what undo would bring back."""
-        history = self.session.history
-        return not self.session.objects and history.undo_name is None and history.redo_name is None
+        session, history = self.session, self.session.history
+        return not (session.objects or session.painted or history.undo_name or history.redo_name)
 
     @property
     def depth(self) -> int:

@@ -179,6 +179,7 @@ def show_boxes(layers: "SessionLayers") -> None:
             # wherever the user has put this layer
             rectangles = [through_world(rectangle, layers.image, boxes) for _, rectangle in missing]
             _exchange(boxes, stale, rectangles, {"object": [id for id, _ in missing]})
+    layers.shown_boxes = layers.session.open_boxes
 
 
 def _stands_for(layers: "SessionLayers", corners: NDArray, plane: Plane, box: Box) -> bool:
