@@ -352,5 +352,11 @@ class TestPercentileWindow:
         assert percentile_window(volume, 0, 100) == (1, 99)
         assert volume.read == 16 * 300 * 300
 
+    @pytest.mark.parametrize("axis", [0, 1])
+    def test_of_one_channel_alone(self, axis):
+        channels = np.stack([np.arange(1, 101).reshape(1, 10, 10) * factor for factor in (1, 1000)], axis)
+        assert percentile_window(channels, 0, 100, (axis, 0)) == (1, 100)
+        assert percentile_window(channels, 0, 100, (axis, 1)) == (1000, 100000)
+
     def test_of_an_empty_image(self):
         assert percentile_window(np.zeros((4, 4)), 0.5, 99.5) == (0, 0)

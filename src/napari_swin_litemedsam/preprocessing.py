@@ -124,7 +124,9 @@ def normalise(image: NDArray) -> NDArray[np.float32]:
     return ((image - low) / (high - low)).astype(np.float32)
 
 
-def percentile_window(data: Any, low: float, high: float) -> tuple[float, float]:
+def percentile_window(
+    data: Any, low: float, high: float, channel: tuple[int, int] | None = None
+) -> tuple[float, float]:
     """Intensities between which most of an image lies, its background of zeros left out.
 
     Parameters
@@ -133,15 +135,21 @@ def percentile_window(data: Any, low: float, high: float) -> tuple[float, float]
         Of any shape; of a large one evenly spaced parts are read.
     low, high : float
         Percentiles, 0..100.
+    channel : tuple of int, optional
+        An axis, and the place on it that alone counts.
 
     Returns
     -------
     tuple of float
         The two intensities; equal if the image is constant.
     """
-    limits = (*(1,) * (data.ndim - 3), *_SAMPLED)[-data.ndim :]
-    steps = [max(1, side // limit) for side, limit in zip(data.shape, limits, strict=True)]
-    pixels = np.asarray(data[tuple(slice(step // 2, None, step) for step in steps)], float)
+    sides = [side for axis, side in enumerate(data.shape) if channel is None or axis != channel[0]]
+    limits = (*(1,) * (len(sides) - 3), *_SAMPLED)[-len(sides) :]
+    steps = [max(1, side // limit) for side, limit in zip(sides, limits, strict=True)]
+    where: list[int | slice] = [slice(step // 2, None, step) for step in steps]
+    if channel is not None:
+        where.insert(*channel)
+    pixels = np.asarray(data[tuple(where)], float)
     pixels = pixels[np.isfinite(pixels) & (pixels != 0)]
     if not len(pixels):
         return 0.0, 0.0

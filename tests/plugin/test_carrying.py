@@ -95,6 +95,30 @@ class TestReach:
         after = carry(session, reach=Reach.OPEN)
         assert sorted(before + after) == list(range(10))
 
+    def test_the_end_of_a_range_is_none_for_whoever_goes_on(self, session):
+        item = boxed(session)
+        carry(session, 4, 6)
+        boxed(session, 5, OTHER)
+        carry(session, reach=Reach.OPEN)
+        assert {plane.position for plane in item.masks} == set(range(12))
+        assert ends_of(item) == [(0, "end of volume"), (11, "end of volume")]
+
+    def test_a_wider_range_forgets_where_the_narrower_one_ended(self, session):
+        item = boxed(session)
+        carry(session, 4, 6)
+        carry(session, 4, 8)
+        assert ends_of(item) == [(4, "end of range"), (8, "end of range")]
+        session.undo()
+        assert ends_of(item) == [(4, "end of range"), (6, "end of range")]
+
+    def test_a_range_goes_on_where_a_rule_has_ended_the_object_too_early(self, session):
+        session.data[8:] = 0
+        item = boxed(session)
+        carry(session, reach=Reach.OPEN)
+        session.data[8:] = 1
+        assert carry(session) == [8, 9, 10, 11]
+        assert item.masks[axial(8)]
+
     def test_masks_beyond_a_new_end_go(self, session):
         item = boxed(session)
         carry(session, 0, 11)

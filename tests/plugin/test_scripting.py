@@ -98,7 +98,7 @@ def test_what_was_painted_is_committed(session, widget):
 
 
 def test_saved_and_opened(session, tmp_path):
-    session.add_box(BOX)
+    session.add_box(BOX, slice=np.int64(4))
     session.wait()
     masks = session.masks
     session.save(tmp_path / "mine.session")

@@ -94,6 +94,12 @@ def test_says_how_far_an_object_is(table, changes, text):
     assert table.item(0, 4).text() == text
 
 
+def test_slices_without_a_mask_do_not_count(table, objects):
+    objects[0].masks[axial(6)] = Patch.cut(np.zeros((2, 2), bool))
+    table.show_objects(objects, 1)
+    assert table.item(0, 2).text() == "4–5"
+
+
 def test_can_be_emptied(table, objects):
     table.show_objects(objects, 1)
     table.show_objects([], None)

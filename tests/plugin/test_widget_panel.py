@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_swin_litemedsam.plugin import side_jobs
 from napari_swin_litemedsam.plugin import widget as widget_module
 from napari_swin_litemedsam.plugin.loading import ModelChoice
 from napari_swin_litemedsam.plugin.palette import colour_of
@@ -53,6 +54,20 @@ class TestWindow:
         qtbot.waitUntil(lambda: volume.contrast_limits[0] > 0)
         settle(widget)
         assert predictor.images[-1][1] == pytest.approx((0.005, 0.995), abs=0.01)
+
+    def test_percentiles_come_too_late_for_another_image(self, widget, viewer, volume, settle, monkeypatch):
+        measure, allowed = side_jobs.percentile_window, Event()
+        monkeypatch.setattr(side_jobs, "percentile_window", lambda *args: allowed.wait(10) and measure(*args))
+        other = viewer.add_image(volume.data / 10, name="other")
+        before = [tuple(layer.contrast_limits) for layer in (volume, other)]
+        presets = widget.panel.window_section.presets
+        presets.setCurrentIndex(presets.count() - 1)
+        presets.activated.emit(presets.count() - 1)
+        widget.image = other
+        assert presets.currentIndex() == 0
+        allowed.set()
+        settle(widget)
+        assert [tuple(layer.contrast_limits) for layer in (volume, other)] == before
 
     def test_a_change_does_not_disturb_a_propagation(self, widget, volume, settle, predictor, qtbot):
         predictor.allowed.clear()
@@ -129,6 +144,13 @@ class TestTable:
         settle(widget)
         assert widget._work.layers.boxes.edge_color[:, 3].tolist() == [1, 0, 1]
         assert widget._work.layers.masks.get_color(3)[3] == 1
+
+    def test_all_are_seen_again_once_the_panel_is_closed(self, widget):
+        widget.panel.table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
+        layers = widget._work.layers
+        widget.shut_down()
+        np.testing.assert_allclose(layers.masks.get_color(1), colour_of(1))
+        assert layers.points.shown.all()
 
     def test_others_are_seen_once_a_hidden_one_is_deleted(self, widget, settle, draw):
         widget.panel.table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)

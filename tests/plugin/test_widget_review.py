@@ -87,6 +87,19 @@ class TestComparing:
         assert not widget.panel.review_section.scores.isHidden()
         assert "1.000" not in widget.panel.review_section.scores.text()
 
+    def test_also_on_slices_that_the_object_was_not_on(self, widget, viewer, settle):
+        truth = np.zeros((6, 48, 64), np.uint8)
+        truth[2:4, 10:31, 20:51] = 5
+        viewer.add_labels(truth, name="truth")
+        widget.panel.buttons["commit"].click()
+        settle(widget)
+        result = widget._work.layers.result
+        result.data_setitem(np.nonzero(truth == 5), 1)
+        widget.panel.table.selectRow(0)
+        widget.panel.buttons["compare"].click()
+        settle(widget)
+        assert widget.panel.review_section.scores.text().count("1.000") == 2
+
     def test_says_when_the_shapes_differ(self, widget, viewer, qtbot, warnings_shown):
         viewer.add_labels(np.zeros((6, 8, 8), np.uint8), name="truth")
         widget.panel.buttons["compare"].click()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ..stopping import Stop
 from .objects import BoxObject, State
 from .planes import Box, Plane
 
@@ -67,6 +68,9 @@ def _track(item: BoxObject, route: Route, shape: Sequence[int], resume: bool) ->
     boxes = {_position(plane): box for plane, box in boxes_of(item).items()}
     kept = {plane for plane in boxes_of(item) if plane in item.masks and _is_kept(item, plane)}
     done = {plane for plane in item.carried if plane.joins(item.plane) and plane in item.masks} if resume else set()
+    if route.reach is not Reach.OPEN:
+        # where a rule has ended the object the user wants it found
+        done -= {plane for plane in item.ends if not item.masks.get(plane)}
     known = {_position(plane): plane for plane in kept | done}
     # what goes on from a stretch that is done goes on from its ends
     ends = [z for z, plane in known.items() if plane in kept or z - 1 not in known or z + 1 not in known]
@@ -77,10 +81,18 @@ def _track(item: BoxObject, route: Route, shape: Sequence[int], resume: bool) ->
         low, high = min(boxes), max(boxes)
     elif route.reach is Reach.OPEN:
         # an end that was found before stays one
-        stops = [_position(plane) for plane in item.ends] if resume else []
+        stops = [_position(plane) for plane, reason in item.ends.items() if reason != Stop.RANGE] if resume else []
         low = max((z for z in stops if z < min(boxes)), default=None)
         high = min((z for z in stops if z > max(boxes)), default=None)
     return Track(boxes, low, high, masks, set(known), item.seed)
+
+
+def outgrown_ends(item: BoxObject, track: "Track") -> list[Plane]:
+    """Planes that a range has ended at, within what a track leads through now."""
+    low = -float("inf") if track.first is None else track.first
+    high = float("inf") if track.last is None else track.last
+    ends = [plane for plane, reason in item.ends.items() if reason == Stop.RANGE and plane.joins(item.plane)]
+    return [plane for plane in ends if low < _position(plane) < high]
 
 
 def boxes_of(item: BoxObject) -> dict[Plane, Box]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from operator import index
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
@@ -240,4 +241,5 @@ class ScriptSession:
             return plane
         if plane.axis is None or not 0 <= slice < work.session.shape[plane.axis]:
             raise ValueError(f"the image has no slice {slice}")
-        return plane.moved(slice)
+        # one of NumPy would not go into a session's file
+        return plane.moved(index(slice))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .carrying import Route, boxes_of, carry_again, tracks_of
+from .carrying import Route, boxes_of, carry_again, outgrown_ends, tracks_of
 from .editing import Editing
 from .history import Step
 from .objects import BoxObject, Carried, Change, Request, State, Window
@@ -192,19 +192,20 @@ class Session(Editing):
                     return
                 yield Carried(*asked[step.object], plane.moved(step.z), step)
 
-        again = [
-            (item, other)
-            for item, track in zip(objects, tracks, strict=True)
-            for other in item.carried
-            if other.joins(plane) and other.position not in track.done
-        ]
+        again, outgrown = [], []
+        for item, track in zip(objects, tracks, strict=True):
+            carried = [other for other in item.carried if other.joins(plane)]
+            again += [(item, other) for other in carried if other.position not in track.done]
+            outgrown += [(item, end) for end in outgrown_ends(item, track)]
         self._propagation = None
-        if again:
+        if again or outgrown:
             self._propagation = self.history.record("propagate", {})
             # all objects at once, since it is slow work to show that one has changed
-            with self.consequence(self._propagation, *{item.id for item, _ in again}):
+            with self.consequence(self._propagation, *{item.id for item, _ in again + outgrown}):
                 for item, other in again:
                     item.stop_carrying(other)
+                for item, end in outgrown:
+                    item.ends.pop(end, None)
         return steps, options.count(tracks, len(volume))
 
     def _are_on_image(self, item: BoxObject) -> bool:

@@ -92,22 +92,22 @@ class SideJobs:
         image, shape = work.layers.image, work.session.shape
         spacing = spacing_of(image)
         # masks are replaced, never changed
-        masks = [(item.id, item.committed, dict(item.masks)) for item in work.session.objects.values()]
-        result = work.session.result
+        masks = [(id, dict(item.masks)) for id, item in work.session.open_objects.items()]
+        committed, result = list(work.session.objects.keys() - work.session.open_objects), work.session.result
         matches: list[Match] = []
 
         def steps() -> "Iterator[Match]":
             from ..evaluation import match_objects
 
             labels = blank_labels(shape)
-            for id, committed, own in masks:
+            if committed and result is not None:
+                # with what the user has painted since, on other slices, too
+                for place in np.ndindex(shape[:-2]):
+                    there = np.isin(result[place], committed)
+                    labels[place][there] = result[place][there]
+            for id, own in masks:
                 for plane, mask in own.items():
-                    part = labels[plane.index]
-                    if committed and result is not None:
-                        # with what the user has painted since
-                        part[result[plane.index] == id] = id
-                    else:
-                        mask.paint(part, id)
+                    mask.paint(labels[plane.index], id)
             yield from match_objects(labels, np.asarray(truth()), spacing, NSD_TOLERANCE)
 
         def end(error: Exception | None) -> None:
@@ -141,13 +141,19 @@ class SideJobs:
         work = self._chosen()
         if work is None or self._runner.busy:
             return
-        pixels = pixels_of(work.layers.image)
+        pixels, axis = pixels_of(work.layers.image), work.session.channel
+        number = None if axis is None else work.edits.plane_in_view().at[axis]
+        channel = None if axis is None or number is None else (axis, number)
 
         def steps() -> Iterator[tuple[float, float]]:
-            yield percentile_window(pixels, percentiles.low, percentiles.high)
+            yield percentile_window(pixels, percentiles.low, percentiles.high, channel)
+
+        def take(window: tuple[float, float]) -> None:
+            if work is self._chosen():
+                self._panel.window_section.set_limits(*window)
 
         def end(error: Exception | None) -> None:
             if error is not None:
                 self._messages.fail("Window", error)
 
-        self._runner.start(steps, lambda window: self._panel.window_section.set_limits(*window), end)
+        self._runner.start(steps, take, end)

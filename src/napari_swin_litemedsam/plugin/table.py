@@ -161,7 +161,7 @@ class ObjectTable(QTableWidget):
 
 def _slices(item: BoxObject) -> str:
     # planes that cross those of the box have other positions
-    planes = [plane for plane in item.masks if plane.joins(item.plane)] or [item.plane]
+    planes = [plane for plane, mask in item.masks.items() if mask and plane.joins(item.plane)] or [item.plane]
     positions = [plane.position for plane in planes if plane.position is not None]
     if not positions:
         return "–"

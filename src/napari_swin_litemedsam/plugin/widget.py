@@ -228,6 +228,9 @@ class SwinLiteMedSAMWidget(QWidget):
             self._warn_later(work, message)
 
     def _hear_no_more(self, image: Any, work: Work) -> None:
+        if work.hidden:
+            # nobody could show them again
+            show_all_but(work.layers, frozenset())
         image.events.data.disconnect(self._image_replaced)
         work.session.changed.disconnect(self._objects_changed)
         work.edits.stop()

@@ -81,6 +81,9 @@ class WindowSection(QWidget):
         """Let the section stand for an image layer, or for none."""
         if self._image is not None:
             self._image.events.contrast_limits.disconnect(self._limits_changed)
+            if image is not self._image:
+                # percentiles of the one are not those of the other
+                self.presets.setCurrentIndex(0)
         self._image = image
         reason = "there is no image" if image is None else ""
         if image is not None:

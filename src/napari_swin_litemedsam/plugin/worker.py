@@ -65,10 +65,12 @@ class Runner:
                 errors.append(error)
 
         def step(value: T) -> None:
-            if not self._closed:
-                on_step(value)
-            # what `on_step` has left for the next turn of the event loop comes first
-            QTimer.singleShot(0, room.release)
+            try:
+                if not self._closed:
+                    on_step(value)
+            finally:
+                # what `on_step` has left for the next turn of the event loop comes first
+                QTimer.singleShot(0, room.release)
 
         def end() -> None:
             self._worker = None
