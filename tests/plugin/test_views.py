@@ -151,3 +151,16 @@ def test_choosing_an_object_turns_the_view_to_it(widget, draw, viewer):
     assert widget._work.edits.plane_in_view() == axial(9)
     widget.panel.table.selectRow(1)
     assert widget._work.edits.plane_in_view() == Plane((None, 12, None), axis=1)
+
+
+@pytest.mark.parametrize(("tilt", "lost"), [(0, 0), (0.05, 0), (0.6, 20)])
+def test_slices_of_a_tilted_scan_that_napari_cannot_show_are_told(viewer, open_widget, warnings_shown, tilt, lost):
+    turn = np.eye(4)
+    turn[np.ix_([0, 2], [0, 2])] = [[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]]
+    # a shoulder lies beside the middle of the scanner
+    turn[:3, 3] = turn[:3, :3] @ [0, 0, 150 if lost else 0]
+    viewer.add_image(np.ones(SHAPE), name="shoulder", scale=(3.5, 0.5, 0.5), affine=turn)
+    open_widget()
+    told = [str(warning.message) for warning in warnings_shown if "lies askew" in str(warning.message)]
+    assert len(told) == bool(lost)
+    assert all(f"cannot show {lost} of its slices" in message for message in told)

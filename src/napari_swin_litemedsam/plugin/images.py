@@ -78,6 +78,17 @@ def show_plane(image: "napari.layers.Image", dims: "Dims", plane: Plane) -> None
         dims.set_point(first + axis, place)
 
 
+def slices_out_of_reach(image: "napari.layers.Image", dims: "Dims") -> int:
+    """How many slices of a volume that lies askew no step of the slider shows."""
+    hidden, matrix, offset = _hidden_axes(image, dims, shown_axes(image, dims))
+    if len(hidden) != 1:
+        return 0
+    depth, ends = spatial_shape(image)[hidden[0]], np.array(dims.range[dims.ndim - image.ndim + hidden[0]][:2])
+    low, high = np.sort(matrix[0, 0] * ends + offset[0])
+    within = np.arange(depth)
+    return int(depth - ((within > low - 0.5) & (within < high + 0.5)).sum())
+
+
 def _hidden_axes(
     image: "napari.layers.Image", dims: "Dims", spans: tuple[int, int]
 ) -> tuple[list[int], NDArray[np.float64], NDArray[np.float64]]:

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..backends.model import LITE_MEDSAM
-from ..training import BEST, LAST
+from ..training import BEST, LAST, LOG
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
@@ -66,11 +66,19 @@ def load_predictor(choice: ModelChoice = ModelChoice()) -> "Predictor":
 def finished_trainings(folder: Path) -> list[Path]:
     """The best weights of all trainings in a folder and in the folders in it, the newest first.
 
-    A training without validation has none that are the best, and gives its last.
+    A training that ended without validation has none that are the best, and gives its last.
     """
     runs = {path.parent for name in (BEST, LAST) for depth in ("", "*/", "*/*/") for path in folder.glob(depth + name)}
-    found = [run / BEST if (run / BEST).exists() else run / LAST for run in runs]
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    return sorted(map(_weights_of, runs), key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _weights_of(run: Path) -> Path:
+    log = run / LOG
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    # the last column is the score, of checkpoints alone
+    scores = [score for line in lines if (score := line.rpartition(",")[2])]
+    went_on = scores[-1:] == ["nan"] and (run / LAST).exists()
+    return run / LAST if went_on or not (run / BEST).exists() else run / BEST
 
 
 class LazyPredictor:

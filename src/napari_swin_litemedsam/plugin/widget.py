@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from .edits import Edits
 from .folder_work import FolderWork
 from .help import HelpPopover
-from .images import show_plane
+from .images import show_plane, slices_out_of_reach
 from .intents import Intents
 from .keys import Keys
 from .layers import SessionLayers, is_empty, leave, take_up
@@ -288,6 +288,11 @@ class SwinLiteMedSAMWidget(QWidget):
         self.sessions.begin(self._work)
         if self._work.session.objects:
             return
+        if lost := slices_out_of_reach(image, self.viewer.dims):
+            self._messages.warn(
+                f"'{image.name}' lies askew. napari leaves out its tilt, and so cannot show {lost} of its slices: "
+                "resample it to straight axes."
+            )
         self._messages.say("Press New box and draw a rectangle around what you want to segment.")
 
     def _leave(self, image: Any) -> None:
