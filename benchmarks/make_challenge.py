@@ -19,7 +19,8 @@ from _common import pairs_by_source
 
 from napari_swin_litemedsam.io.segments import stem_of
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE
-from napari_swin_litemedsam.training.data import BOX_JITTER, read_all
+from napari_swin_litemedsam.training.data import read_all
+from napari_swin_litemedsam.training.objects import BOX_JITTER
 from napari_swin_litemedsam.training.validation import boxed_objects, middle_slice
 
 

@@ -27,7 +27,8 @@ from napari_swin_litemedsam.predictor import Predictor, load_model
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE, Frame
 from napari_swin_litemedsam.prompts import bounding_box
 from napari_swin_litemedsam.propagation import Options, Track, follow
-from napari_swin_litemedsam.training.data import BOX_JITTER, read_sample
+from napari_swin_litemedsam.training.data import read_sample
+from napari_swin_litemedsam.training.objects import BOX_JITTER
 
 RAW = Options(one_part=False, filled=False, taper=0)
 

@@ -93,3 +93,11 @@ def test_without_onnx_the_other_format_is_written(command, tmp_path, checkpoint,
     assert (code, len(err)) == (2, 1)
     assert "pip install" in err[0]
     assert {path.name for path in tmp_path.glob("*.xml")} == {"image.xml", "prompt.xml"}
+
+
+def test_a_place_that_cannot_be_written_is_one_line_and_exit_code_2(command, tmp_path, checkpoint):
+    pytest.importorskip("openvino")
+    (tmp_path / "image.bin").mkdir()
+    code, _, err = command("export", tmp_path, "--checkpoint", checkpoint, "--format", "openvino")
+    assert (code, len(err)) == (2, 1)
+    assert "image.xml: cannot be written; is the disk full?" in err[0]

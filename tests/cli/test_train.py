@@ -1,5 +1,8 @@
+import shutil
+
 import numpy as np
 import pytest
+import torch
 from skimage.io import imsave
 
 from napari_swin_litemedsam.cli import main
@@ -120,9 +123,46 @@ def test_images_that_cannot_be_validated_on_are_told_before_training(data, tmp_p
     assert "a.png: no object is large enough to validate on" in told[-1]
 
 
-def test_too_little_memory_is_one_line_and_exit_code_2(data, tmp_path, capsys, monkeypatch):
+def test_images_to_validate_on_are_not_trained_on(data, tmp_path, capsys, monkeypatch):
+    for kind in ("images", "labels"):
+        (data / "val" / kind).mkdir(parents=True)
+        shutil.copy(data / kind / "a.png", data / "val" / kind / "c.png")
+    seen = []
+    monkeypatch.setattr(loop, "fit", lambda model, samples, *_: seen.extend(s.pair.image for s in samples))
+    # the same place by other words
+    val = data / "images" / ".." / "val"
+    assert main(["train", str(data), "--val", str(val), "-o", str(tmp_path / "run"), "--init", "random"]) == 0
+    assert seen == [data / "images" / "a.png"]
+    assert "1 images are left out of training, since --val names them" in capsys.readouterr().err.splitlines()
+    assert main(["train", str(val), "--val", str(val), "-o", str(tmp_path / "run"), "--init", "random"]) == 2
+    assert "none of the pairs can be used" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_files_of_one_name_and_the_manifest_are_told(data, tmp_path, capsys):
+    (tmp_path / "sources.json").write_text('{"data": {"nested": {"all": [1]}}}')
+    shutil.copy(data / "labels" / "b.png", data / "labels" / "b.tif")
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "no.pth"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == f"the sources are told of in {tmp_path / 'sources.json'}"
+    assert f"skipped {data / 'labels' / 'b.png'} and b.tif are both labels of b" in told
+    assert "1 images, 1 skipped" in told
+
+
+def test_the_first_number_of_threads_counts(data, tmp_path, capsys, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
+    try:
+        assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "no.pth"]) == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert "no such file" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 64 bytes")])
+def test_too_little_memory_is_one_line_and_exit_code_2(data, tmp_path, capsys, monkeypatch, error):
     def fit(*_):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(loop, "fit", fit)
     assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "random"]) == 2

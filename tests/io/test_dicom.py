@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from napari_swin_litemedsam.geometry import Geometry
 from napari_swin_litemedsam.io import CaseError, dicom, files, read_scan, write_labels
-from napari_swin_litemedsam.io.series import find_series
+from napari_swin_litemedsam.io.series import find_series, named_series
 from scan_files import GEOMETRIES, RIGHT_HANDED, VOLUME, assert_same_place, dicom_image, save_enhanced, save_series
 
 
@@ -258,6 +258,15 @@ def test_of_several_series_one_is_chosen(folder):
     for wrong in (0, 3):
         with pytest.raises(CaseError, match=f"no series {wrong}"):
             read_scan(folder, series=wrong)
+
+
+@pytest.mark.parametrize(("among_images", "expected"), [(False, ["scan-1", "scan-2"]), (True, ["x", "scan-2"])])
+def test_series_have_the_name_of_their_folder_or_their_only_file(folder, among_images, expected):
+    save_series(folder)
+    dicom_image(VOLUME[0], SeriesInstanceUID="1.2.4", SeriesNumber=1).save_as(
+        folder / "x.dcm", enforce_file_format=True
+    )
+    assert [name for name, _ in named_series(folder, among_images)] == expected
 
 
 def tilted(angle):

@@ -6,16 +6,12 @@ from PIL import Image
 from skimage.io import imsave
 
 from napari_swin_litemedsam.io import read_scan
+from napari_swin_litemedsam.io.dicom import read_series
 from napari_swin_litemedsam.io.scans import write_labels
-from napari_swin_litemedsam.training.data import (
-    DataError,
-    find_images,
-    find_pairs,
-    objects,
-    read_all,
-    split,
-)
-from scan_files import GEOMETRIES, save_series
+from napari_swin_litemedsam.plugin.worklist import tasks_in
+from napari_swin_litemedsam.training.data import DataError, find_images, find_pairs, read_all
+from napari_swin_litemedsam.training.objects import objects
+from scan_files import GEOMETRIES, VOLUME, save_series
 
 
 def put(folder, name, image, label):
@@ -42,7 +38,7 @@ def test_pairs_are_found_by_name_and_folder(tmp_path, label):
     assert problems == []
     assert [s.image.shape for s in samples] == [(1, 40, 50), (3, 40, 50)]
     assert [s.slices for s in samples] == [[0], [1]]
-    assert [image.name for image in find_images(tmp_path)[1]] == ["without label.png"]
+    assert [image.name for image in find_images(tmp_path).bare] == ["without label.png"]
 
 
 def test_data_are_found_where_links_lead(tmp_path, label):
@@ -97,7 +93,57 @@ def test_dicom_series_are_paired_by_the_name_of_their_folder(tmp_path, suffix):
         ("CT/ward", f"p2-2{suffix}", [1]),
     ]
     np.testing.assert_array_equal(samples[0].image, read_scan(images / "p1").array)
-    assert find_images(tmp_path)[1] == [images / "p2", images / "p3"]
+    assert find_images(tmp_path).bare == [images / "p2", images / "p3"]
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ""])
+@pytest.mark.parametrize("series", [("1.1",), ("1.1", "1.2")])
+def test_dicom_among_the_images_is_paired_by_the_names_that_the_panel_gives(tmp_path, series, suffix):
+    for kind in ("images/p1", "labels"):
+        (tmp_path / kind).mkdir(parents=True)
+    for uid in series:
+        save_series(tmp_path / "images", name=f"x{uid[-1]}", SeriesInstanceUID=uid, SeriesNumber=uid[-1])
+    # of one file, in a folder of its own
+    save_series(tmp_path / "images" / "p1", volume=VOLUME[:1], name="survey", SeriesInstanceUID="1.9")
+    for path in [*(tmp_path / "images").rglob("*0*")]:
+        path.rename(path.with_suffix(suffix))
+    tasks = tasks_in(tmp_path)
+    for task in tasks:
+        scan = read_series(task.slices)
+        write_labels(task.labels, np.ones(scan.array.shape, np.uint8), scan.geometry)
+    found = find_images(tmp_path)
+    assert {(pair.label, frozenset(pair.slices)) for pair in found.pairs} == {
+        (task.labels, frozenset(task.slices)) for task in tasks
+    }
+    assert not found.bare
+    samples, problems = read_all(found.pairs)
+    assert (len(samples), problems) == (len(series) + 1, [])
+
+
+def test_dicom_files_may_be_labelled_one_by_one(tmp_path):
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    images = [path.rename(path.with_suffix(".dcm")) for path in sorted(save_series(tmp_path / "images").iterdir())]
+    imsave(tmp_path / "labels" / f"{images[1].stem}.png", np.ones(VOLUME.shape[1:], np.uint8), check_contrast=False)
+    found = find_images(tmp_path)
+    assert [(pair.image, pair.slices) for pair in found.pairs] == [(images[1], ())]
+    assert found.bare == [images[0], *images[2:]]
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("labels", ".tif"), ("images", ".jpg")])
+def test_names_that_two_files_have_are_told_and_skipped(tmp_path, label, kind, suffix):
+    put(tmp_path, "b.png", label, label)
+    put(tmp_path, "c.png", label, label)
+    imsave(tmp_path / kind / f"c{suffix}", label, check_contrast=False)
+    found = find_images(tmp_path)
+    assert [pair.image.name for pair in found.pairs] == ["b.png"]
+    (problem,) = found.problems
+    first, second = sorted(["c.png", f"c{suffix}"])
+    assert problem.startswith(f"{tmp_path / kind / first} and {second} are both {kind} of c")
+    # alone they are why there is nothing
+    (tmp_path / "labels" / "b.png").unlink()
+    with pytest.raises(DataError, match=f"are both {kind} of c"):
+        find_pairs(tmp_path)
 
 
 def test_what_cannot_be_used_is_told_and_skipped(tmp_path, label):
@@ -195,6 +241,20 @@ def test_nested_classes_join_their_ids(tmp_path, label):
     assert "b.png: the label is empty but ids that form no object" in problems[0]
 
 
+@pytest.mark.parametrize("named", [".", "..", "DATA", "DATA/train", "DATA/train/FUNDUS", "DATA/train/FUNDUS/eye"])
+def test_the_manifest_is_found_from_whichever_folder_is_named(tmp_path, label, monkeypatch, named):
+    put(tmp_path / "DATA" / "train" / "FUNDUS" / "eye", "a.png", label, label)
+    manifest = tmp_path / "DATA" / "sources.json"
+    manifest.write_text(json.dumps({"eye": {"nested": {"disc": [1, 2]}, "non_commercial": "no"}}))
+    # these name no source that is here, and are about other things
+    (tmp_path / "sources.json").write_text(json.dumps({"a": 1}))
+    (tmp_path / "DATA" / "train" / "sources.json").write_text(json.dumps({"ear": 1}))
+    monkeypatch.chdir(tmp_path / "DATA" / "train" if named in (".", "..") else tmp_path)
+    found = find_images(named, permissive=True)
+    assert [pair.groups for pair in found.pairs] == [((1, 2),)]
+    assert found.manifests == [manifest]
+
+
 def test_permissive_takes_only_sources_known_to_allow_commercial_use(tmp_path, label):
     for name in ("free", "bound", "unknown", "unlisted"):
         put(tmp_path / name, "a.png", label, label)
@@ -209,14 +269,7 @@ def test_permissive_takes_only_sources_known_to_allow_commercial_use(tmp_path, l
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"a": {"nested": [1]}}', '{"a": {"nested": {"b": 1}}}'])
 def test_a_broken_manifest_is_told(tmp_path, label, text):
-    put(tmp_path, "a.png", label, label)
+    put(tmp_path / "a", "a.png", label, label)
     (tmp_path / "sources.json").write_text(text)
     with pytest.raises(DataError, match="not a readable manifest"):
         find_pairs(tmp_path)
-
-
-def test_parts_far_apart_are_separate_objects():
-    mask = np.zeros((30, 60), bool)
-    mask[10:20, 5:15] = mask[10:20, 18:25] = mask[10:20, 45:55] = True
-    assert sorted(part.sum() for part in split(mask, 6)) == [100, 170]
-    assert sorted(part.sum() for part in split(mask, 0)) == [70, 100, 100]

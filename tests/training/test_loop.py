@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from napari_swin_litemedsam.model import SwinLiteMedSAM, load_checkpoint
+from napari_swin_litemedsam.plugin.loading import finished_trainings
 from napari_swin_litemedsam.training import loop
 from napari_swin_litemedsam.training.batches import draw_batch, source_weights
 from napari_swin_litemedsam.training.data import DataError
@@ -55,6 +56,51 @@ def test_a_resumed_run_takes_the_rates_given_then(samples, tmp_path):
     assert float(rows[-1]["rate"]) == pytest.approx(4e-4 / 50)
     assert load_state(tmp_path)["step"] == 2
     assert not torch.equal(load_state(tmp_path)["model"]["image_encoder.stages.0.merge.bias"], before)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_only_what_a_plateau_has_lowered_stays_low(samples, tmp_path, schedule):
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1, schedule=schedule, rate=1e-3))
+    saved = load_state(tmp_path)
+    for group in saved["optimizer"]["param_groups"]:
+        group["lr"] = 0.02 * group["initial_lr"]
+    save_state(tmp_path, **saved)
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(schedule="plateau", rate=4e-4))
+    rates = [group["lr"] for group in load_state(tmp_path)["optimizer"]["param_groups"]]
+    assert rates == pytest.approx(2 * [4e-4 * (0.02 if schedule == "plateau" else 1)])
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("before", "now", "kept"), [("A", "A", True), ("", "B", True), ("A", "B", False)])
+def test_scores_of_other_images_are_no_measure(samples, tmp_path, capsys, before, now, kept):
+    plan = {"schedule": "plateau"}
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1, **plan), lambda model: 80.0, before)
+    # states of before know nothing of images
+    state = load_state(tmp_path)
+    if not before:
+        del state["validated_on"]
+    save_state(tmp_path, **state)
+    # without validation what there was stays
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=2))
+    assert load_state(tmp_path)["best"] == 80
+    save_state(tmp_path, **load_state(tmp_path) | {"scheduler": state["scheduler"]})
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=3, **plan), lambda model: 60.0, now)
+    state = load_state(tmp_path)
+    assert (state["best"], state["validated_on"]) == (80 if kept else 60, now)
+    assert state["scheduler"]["best"] == state["best"]
+    assert ("validate on are others" in capsys.readouterr().err) != kept
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_panel_offers_what_a_training_ended_with(samples, tmp_path):
+    for steps, validate, offered in (
+        (1, lambda model: 80.0, "best"),
+        (2, lambda model: 60.0, "best"),
+        (3, None, "last"),
+    ):
+        fit(SwinLiteMedSAM(), samples, tmp_path / "run", settings(steps=steps), validate)
+        assert finished_trainings(tmp_path) == [tmp_path / "run" / f"{offered}.safetensors"]
 
 
 @pytest.mark.parametrize(("state", "message"), [(b"", "state.pt: is damaged"), (None, "holds another run")])

@@ -67,6 +67,8 @@ def export_openvino(model: Model, folder: Path) -> list[Path]:
     ------
     ValueError
         If the model is LiteMedSAM.
+    OSError
+        If they cannot be written, as on a full disk.
     """
     from openvino import save_model
 
@@ -76,7 +78,10 @@ def export_openvino(model: Model, folder: Path) -> list[Path]:
     layers = Layers(model.tensors)
     halves = {folder / "image.xml": image_half(layers, "f32"), folder / "prompt.xml": prompt_half(layers)}
     for path, half in halves.items():
-        save_model(half, path, compress_to_fp16=False)
+        try:
+            save_model(half, path, compress_to_fp16=False)
+        except RuntimeError as error:  # how OpenVINO tells of a full disk
+            raise OSError(f"{path}: cannot be written; is the disk full?") from error
     return list(halves)
 
 

@@ -62,7 +62,7 @@ class TorchBackend:
                 features = self._network.encode_image(torch.from_numpy(pixels)[None].to(self._device))
             return type(features)(*(x.half() for x in features))
         except RuntimeError as error:
-            if not _lacks_memory(error):
+            if not lacks_memory(error):
                 raise
         raise self._no_memory()
 
@@ -87,7 +87,7 @@ class TorchBackend:
                 )
             return logits.float().cpu().numpy(), iou.float().cpu().numpy()
         except RuntimeError as error:
-            if not _lacks_memory(error):
+            if not lacks_memory(error):
                 raise
         # not before the error is gone, which holds on to what was calculated
         middle = len(boxes) // 2
@@ -119,7 +119,7 @@ class TorchBackend:
         return difference(logits, probe(exact)) < TOLERANCE
 
 
-def _lacks_memory(error: RuntimeError) -> bool:
+def lacks_memory(error: RuntimeError) -> bool:
     """Whether torch tells that memory was refused: by CUDA and MPS, and by the processor's system."""
     return any(told in str(error) for told in ("out of memory", "allocate memory", "not enough memory"))
 

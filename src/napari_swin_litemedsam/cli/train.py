@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,14 +128,23 @@ def _times(text: str) -> tuple[str, float]:
     raise argparse.ArgumentTypeError(f"{text!r} is not a source, = and a number above 0")
 
 
-def _read(folders: Sequence[Path], permissive: bool = False) -> "list[Sample]":
+def _read(folders: Sequence[Path], permissive: bool = False, held_out: "Sequence[Sample]" = ()) -> "list[Sample]":
+    """The images of the folders but those that are held out."""
     from ..training.data import DataError, find_images, read_all
 
     found = [find_images(folder, permissive) for folder in folders]
-    samples, problems = read_all([pair for pairs, _ in found for pair in pairs])
+    if manifests := dict.fromkeys(str(file) for each in found for file in each.manifests):
+        print(f"the sources are told of in {', '.join(manifests)}", file=sys.stderr)
+    kept = {file for sample in held_out for file in sample.pair.files}
+    pairs = [pair for each in found for pair in each.pairs]
+    rest = [pair for pair in pairs if kept.isdisjoint(pair.files)]
+    if len(rest) < len(pairs):
+        print(f"{len(pairs) - len(rest)} images are left out of training, since --val names them", file=sys.stderr)
+    samples, problems = read_all(rest)
+    problems = [problem for each in found for problem in each.problems] + problems
     for problem in problems:
         print(f"skipped {problem}", file=sys.stderr)
-    if bare := [image for _, images in found for image in images]:
+    if bare := [image for each in found for image in each.bare]:
         print(f"without a label of the same name: {len(bare)}, such as {bare[0]}", file=sys.stderr)
     if not samples:
         raise DataError("none of the pairs can be used")
@@ -147,9 +155,9 @@ def _read(folders: Sequence[Path], permissive: bool = False) -> "list[Sample]":
 def _held_out(samples: "list[Sample]", most: int) -> "list[Sample]":
     """What to validate on: at most so many images, spread evenly, on which there is something to find."""
     from ..training.data import DataError
-    from ..training.validation import boxed_objects
+    from ..training.validation import shows_object
 
-    chosen = [sample for sample in samples[:: -(-len(samples) // most)] if next(boxed_objects(sample), None)]
+    chosen = [sample for sample in samples[:: -(-len(samples) // most)] if shows_object(sample)]
     if not chosen:
         raise DataError(
             f"{samples[0].pair.image}: no object is large enough to validate on; nor in others. Name images by --val, "
@@ -192,26 +200,27 @@ def run(args: argparse.Namespace) -> int:
 
     with telling_device(args.device):
         torch.zeros(1, device=args.device)
-    from ..backends.torch_backend import has_fast_bf16
+    from ..backends.processor import asked_threads
+    from ..backends.torch_backend import has_fast_bf16, lacks_memory
     from ..training import BEST, LAST
     from ..training.allocator import keep_freed_memory
     from ..training.loop import Settings, fit, start_model
     from ..training.state import has_state
-    from ..training.validation import mean_dice
+    from ..training.validation import digest, mean_dice
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+    torch.set_num_threads(asked_threads() or torch.get_num_threads())
     torch.manual_seed(args.seed)
     keep_freed_memory()
-    samples = _read(args.data, args.permissive)
+    validates = args.stage == 2 and args.val_cases > 0
+    held_out = _read([args.val]) if validates and args.val else []
+    samples = _read(args.data, args.permissive, held_out)
     validate: Callable[[SwinLiteMedSAM], float] | None = None
-    if args.stage == 2 and args.val_cases:
+    if validates:
         if args.val is None:
             held_out, rest = samples[::10], [s for i, s in enumerate(samples) if i % 10]
             if not rest:
                 print("there is but one image, to train and to validate on", file=sys.stderr)
             samples = rest or samples
-        else:
-            held_out = _read([args.val])
         held_out = _held_out(held_out, args.val_cases)
 
         def validate(model: "SwinLiteMedSAM") -> float:
@@ -241,8 +250,10 @@ def run(args: argparse.Namespace) -> int:
     # what was saved replaces it, and is all that is needed
     init = "random" if has_state(args.output) else args.init
     try:
-        fit(start_model(init, samples), samples, args.output, settings, validate)
-    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        fit(start_model(init, samples), samples, args.output, settings, validate, digest(held_out))
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and not lacks_memory(error):
+            raise
         raise ValueError("out of memory; take fewer --images or --prompts, or a smaller --size") from error
     print(args.output / (BEST if validate else LAST))
     return 0

@@ -13,6 +13,7 @@ from ..geometry import Scan
 from .dicom import IMAGE, holds_labels, peek, read_series
 from .files import CaseError
 from .multiframe import frame_count
+from .segments import stem_of
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,20 @@ def find_series(folder: str | os.PathLike) -> list[Series]:
     return [Series(uid, _title([h for _, h in images]), tuple(p for p, _ in images)) for (uid, _), images in found]
 
 
-def named_series(folder: str | os.PathLike) -> list[tuple[str, Series]]:
-    """The series of a folder, each with the name that its labels have: the folder's, numbered if there are several."""
+def named_series(folder: str | os.PathLike, among_images: bool = False) -> list[tuple[str, Series]]:
+    """The series of a folder, each with the name that its labels have: the folder's, numbered if there are several.
+
+    Where the files lie `among_images`, rather than in a folder of their own, a series of one file has that file's name.
+    """
     try:
         found = find_series(folder)
     except CaseError:
         return []
     name = Path(folder).name
-    return [(f"{name}-{number}" if len(found) > 1 else name, series) for number, series in enumerate(found, 1)]
+    names = [f"{name}-{number}" for number in range(1, len(found) + 1)] if len(found) > 1 else [name]
+    if among_images:
+        names = [stem_of(s.files[0]) if len(s.files) == 1 else name for name, s in zip(names, found, strict=True)]
+    return list(zip(names, found, strict=True))
 
 
 def read_dicom(path: str | os.PathLike, series: int | None = None) -> Scan:

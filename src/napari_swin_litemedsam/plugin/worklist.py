@@ -1,7 +1,6 @@
 """The images of a folder, one after the other, and where the labels of each are kept."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,11 +48,10 @@ def tasks_in(folder: Path) -> list[Task]:
     there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     images = [path for path in there if path.is_file() and suffix_of(path) in IMAGE_SUFFIXES]
     tasks = [Task(image, kept / f"{stem_of(image)}{_label_suffix(image)}", image.name) for image in images]
-    if not images and any(path.is_file() and is_dicom(path) for path in there):
-        tasks.extend(_series_in(folder, kept, inside=True))
-    else:
-        below = (path for path in there if path.is_dir() and path != kept)
-        tasks.extend(task for path in below for task in _series_in(path, kept))
+    alone = not images and any(path.is_file() and is_dicom(path) for path in there)
+    for place in [folder] if alone else [path for path in there if path.is_dir() and path != kept]:
+        for name, series in named_series(place, among_images=alone):
+            tasks.append(Task(place, kept / f"{name}.nii.gz", f"{name}: {series.title}", series.files))
     if not tasks:
         raise FolderError(f"{folder}: no image that can be read here; known are DICOM, {', '.join(IMAGE_SUFFIXES)}")
     tasks.sort(key=lambda task: task.labels)
@@ -67,14 +65,6 @@ def tasks_in(folder: Path) -> list[Task]:
 def first_open(tasks: list[Task]) -> int:
     """Place of the first image without labels; of the first one, if all have some."""
     return next((place for place, task in enumerate(tasks) if not task.labels.exists()), 0)
-
-
-def _series_in(folder: Path, kept: Path, inside: bool = False) -> Iterator[Task]:
-    """The DICOM series of a folder; `inside` one that is gone through, single files have their own names."""
-    for name, series in named_series(folder):
-        if inside and len(series.files) == 1:
-            name = stem_of(series.files[0])
-        yield Task(folder, kept / f"{name}.nii.gz", f"{name}: {series.title}", series.files)
 
 
 def _label_suffix(image: Path) -> str:

@@ -15,7 +15,8 @@ from ..postprocessing import connected_to
 from ..preprocessing import FRAME_SIZE
 from ..prompts import bounding_box, inference_points, inference_scribble, jitter_box, training_points, training_scribble
 from .augment import random_view
-from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, DataError, Sample, objects
+from .data import DataError, Sample
+from .objects import BOX_JITTER, MIN_AREA, SEPARATE_AT, objects
 
 POINTS = 6
 # views of an image in which no object is large enough before another image is drawn, and how many of these are drawn

@@ -1,33 +1,24 @@
-"""Pairs of image and label: finding them, reading them, and the objects that they show."""
+"""Pairs of image and label: finding and reading them."""
 
 import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
-from skimage.measure import label as connected_components
 
 from ..io import CaseError, dicom, read_case, read_scan
 from ..io.files import smallest_labels
 from ..io.placing import cut, place_on
-from ..io.scans import FILE_SUFFIXES, read_label_scan
-from ..io.segments import stem_of, suffix_of
-from ..io.series import named_series
+from ..io.scans import read_label_scan
+from ..io.segments import suffix_of
+from .folders import folders_in, image_folders, images_in, labels_in
 
-# a BMP is told rather than passed over
-IMAGE_SUFFIXES = (*FILE_SUFFIXES, *dicom.SUFFIXES, ".bmp")
 _JPEG = (".jpg", ".jpeg")
-# parts of one class nearer than this, in pixels of the 256 frame, are what a user puts in one box
-SEPARATE_AT = 6
-# boxes are drawn up to this many pixels of the 256 frame too large (paper, section 4.2)
-BOX_JITTER = 5
-# objects of fewer pixels in the frame are no fair question
-MIN_AREA = 10
 
 
 class DataError(ValueError):
@@ -44,7 +35,24 @@ class Pair:
     groups: tuple[tuple[int, ...], ...] = ()
     """Sets of label ids that form one object together; empty: each id is an object."""
     slices: tuple[Path, ...] = ()
-    """The files of a DICOM series, whose folder `image` is then."""
+    """The files of a DICOM series, whose folder `image` is then; of a single one the file."""
+
+    @property
+    def files(self) -> set[Path]:
+        """Where the pixels lie, whichever way they are named."""
+        return {path.resolve() for path in self.slices or (self.image,)}
+
+
+class Found(NamedTuple):
+    """What there is to train on."""
+
+    pairs: list[Pair]
+    bare: list[Path]
+    """Images for which there is no label of the same name."""
+    problems: list[str]
+    """Names that do not tell which label belongs to which image, one line each."""
+    manifests: list[Path]
+    """The files ``sources.json`` that tell of the sources."""
 
 
 @dataclass
@@ -67,41 +75,19 @@ class Sample:
             raise DataError(f"{self.pair.image}: the label is empty{ids}")
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if suffix_of(p) in IMAGE_SUFFIXES and not p.name.startswith("."))
-
-
-def _folders(root: Path) -> list[Path]:
-    """A folder and all below it, also those that links lead to."""
-    return sorted(Path(place) for place, _, _ in os.walk(root, followlinks=True))
-
-
-def _matched(root: Path) -> Iterator[tuple[Path, tuple[Path, ...], Path | None]]:
-    """Images in folders ``images`` beside ``labels``, with the files of a series, each with its label file if any."""
-    for images in _folders(root):
-        if images == root or images.name != "images" or not (images.parent / "labels").is_dir():
-            continue
-        labels = {stem_of(p): p for p in _files(images.parent / "labels")}
-        for image in _files(images):
-            yield image, (), labels.get(stem_of(image))
-        for folder in sorted(path for path in images.iterdir() if path.is_dir() and not path.name.startswith(".")):
-            for name, series in named_series(folder):
-                yield folder, series.files, labels.get(name)
-
-
 def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
     """The pairs of `find_images`, whose parameters and errors it has."""
-    return find_images(root, permissive)[0]
+    return find_images(root, permissive).pairs
 
 
-def find_images(root: Path | str, permissive: bool = False) -> tuple[list[Pair], list[Path]]:
-    """Find the training pairs below a folder, or in an npz file, and images that have no label.
+def find_images(root: Path | str, permissive: bool = False) -> Found:
+    """Find the training pairs below a folder, or in an npz file, and what cannot be one.
 
-    A folder ``images`` beside a folder ``labels`` gives a pair for each stem that both hold; its parent's
-    path names the source. A DICOM series in a folder below ``images`` has the name of that folder (see
+    A folder ``images`` beside a folder ``labels`` gives a pair for each stem that both hold once; its parent's
+    path names the source. A DICOM series has the name that its labels have in the panel (see
     `io.series.named_series`). Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the
-    name before the first underscore is the source. A manifest ``sources.json`` in the folder or its parent
-    may tell of a source, by the name of its folder, which label ids form one object (``nested``) and whether
+    name before the first underscore is the source. A manifest ``sources.json`` in the source's folder or in one
+    above it may tell, by the name of that folder, which label ids form one object (``nested``) and whether
     its licence forbids commercial use (``non_commercial``: yes, no or unknown).
 
     Parameters
@@ -113,55 +99,69 @@ def find_images(root: Path | str, permissive: bool = False) -> tuple[list[Pair],
 
     Returns
     -------
-    pairs, bare : list of Pair, list of Path
-        `bare` are the images for which there is no label of the same name.
+    Found
+        The pairs, and what to tell of the rest.
 
     Raises
     ------
     DataError
-        If there is no such folder or npz file, or nothing in it that may be taken.
+        If there is no such folder or npz file, or nothing in it that may be taken, or a manifest cannot be read.
     """
     root = Path(root)
     is_case = suffix_of(root) == ".npz" and root.is_file()
     if not is_case and not root.is_dir():
         raise DataError(f"{root}: no such folder or npz file")
-    manifest = _manifest(root)
-    pairs, bare = [], []
-    for image, slices, label in _matched(root):
-        if label is None:
-            bare.append(image)
+    found = Found([], [], [], [])
+    for folder in image_folders(root):
+        place = folder.parent
+        manifest, groups, allowed = _told_of(place)
+        if permissive and not allowed:
             continue
-        place = image.parent.parent
-        groups, allowed = manifest.get(place.name, ((), False))
-        if allowed or not permissive:
-            pairs.append(Pair(place.relative_to(root).as_posix(), image, label, groups, slices))
+        if manifest and manifest not in found.manifests:
+            found.manifests.append(manifest)
+        labels = labels_in(place / "labels")
+        for name, images in images_in(folder, labels).items():
+            marked = labels.get(name, [])
+            image, slices = images[0]
+            if not marked:
+                found.bare.extend(path for path, _ in images)
+            elif len(marked) > 1:
+                found.problems.append(f"{marked[0]} and {marked[1].name} are both labels of {name}")
+            elif len(images) > 1:
+                found.problems.append(f"{image} and {images[1][0].name} are both images of {marked[0].name}")
+            else:
+                found.pairs.append(Pair(place.relative_to(root).as_posix(), image, marked[0], groups, slices))
     if not permissive:
-        cases = [root] if is_case else sorted(p for folder in _folders(root) for p in folder.glob("*.npz"))
-        pairs += [Pair(p.stem.split("_")[0], p, p) for p in cases]
-    if not pairs and permissive:
+        cases = [root] if is_case else sorted(p for folder in folders_in(root) for p in folder.glob("*.npz"))
+        found.pairs.extend(Pair(p.stem.split("_")[0], p, p) for p in cases)
+    if found.pairs:
+        return found
+    if found.problems:
+        raise DataError(found.problems[0])
+    if permissive:
         raise DataError(f"{root}: no source of which a sources.json says that commercial use is allowed")
-    if not pairs:
-        raise DataError(
-            f"{root}: found neither folders 'images' and 'labels' with files of the same name nor npz files"
-        )
-    return pairs, bare
+    raise DataError(f"{root}: found neither folders 'images' and 'labels' with files of the same name nor npz files")
 
 
-def _manifest(root: Path) -> dict[str, tuple[tuple[tuple[int, ...], ...], bool]]:
-    """Of each source that a manifest tells of, the ids that form an object each, and whether its licence is free."""
-    for file in (root / "sources.json", root.parent / "sources.json"):
-        if file.is_file():
-            try:
-                return {
-                    name: (
-                        tuple(tuple(int(i) for i in ids) for ids in facts.get("nested", {}).values()),
-                        facts.get("non_commercial") == "no",
-                    )
-                    for name, facts in json.loads(file.read_text(encoding="utf-8")).items()
-                }
-            except (ValueError, TypeError, AttributeError) as error:
-                raise DataError(f"{file}: not a readable manifest: {error}") from error
-    return {}
+def _told_of(place: Path) -> tuple[Path | None, tuple[tuple[int, ...], ...], bool]:
+    """The nearest manifest that names a source; the ids that form an object each, and whether its licence is free."""
+    # of "." there is neither a name nor what lies above
+    place = Path(os.path.abspath(place))
+    for file in (folder / "sources.json" for folder in (place, *place.parents)):
+        if not file.is_file():
+            continue
+        try:
+            sources = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(sources, dict):
+                raise TypeError("it holds no names of sources")
+            # one far above may be about other things
+            if place.name in sources:
+                facts = sources[place.name]
+                groups = tuple(tuple(int(i) for i in ids) for ids in facts.get("nested", {}).values())
+                return file, groups, facts.get("non_commercial") == "no"
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DataError(f"{file}: not a readable manifest: {error}") from error
+    return None, (), False
 
 
 def _read_case(path: Path) -> tuple[NDArray, NDArray]:
@@ -216,30 +216,3 @@ def read_all(pairs: Sequence[Pair]) -> tuple[list[Sample], list[str]]:
         except DataError as error:
             problems.append(str(error))
     return samples, problems
-
-
-def objects(labels: NDArray, groups: Sequence[Sequence[int]] = (), apart: float = SEPARATE_AT) -> Iterator[NDArray]:
-    """Yield a mask for each object of a label slice, parts far from each other being separate objects.
-
-    Parameters
-    ----------
-    labels : array
-        ``(H, W)`` ids, 0 for background.
-    groups : sequence of sequences of int
-        Ids that form one object together; empty: each id is an object.
-    apart : float
-        Parts with a gap wider than this, in pixels, are separate.
-    """
-    for ids in groups or [[i] for i in np.unique(labels) if i]:
-        whole = np.isin(labels, ids)
-        if whole.any():
-            yield from split(whole, apart)
-
-
-def split(mask: NDArray[np.bool_], apart: float) -> Iterator[NDArray[np.bool_]]:
-    """Yield the parts of a mask that are farther than `apart` pixels from each other."""
-    reach = round(apart / 2)
-    joined = binary_dilation(mask, iterations=reach) if reach else mask
-    parts = connected_components(joined, connectivity=2) * mask
-    for part in range(1, parts.max() + 1):
-        yield parts == part

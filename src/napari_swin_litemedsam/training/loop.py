@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..model import SwinLiteMedSAM, load_checkpoint, save_checkpoint
 from ..preprocessing import FRAME_SIZE
-from . import BEST, LAST
+from . import BEST, LAST, LOG
 from .batches import Batch, draw_batch, draw_images, source_weights
 from .clicks import add_clicks
 from .data import DataError, Sample
@@ -121,6 +121,11 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: Settings, done: int) -
     return torch.optim.lr_scheduler.LambdaLR(optimizer, share, last_epoch=done - 1)
 
 
+def _is_plateau(scheduler: Mapping[str, Any]) -> bool:
+    """Whether this is the state of one that waits for validation to gain nothing."""
+    return "num_bad_epochs" in scheduler
+
+
 def _optimizer(model: SwinLiteMedSAM, settings: Settings, saved: dict[str, Any] | None) -> torch.optim.Optimizer:
     """The optimiser with a rate for each group of what is trained: the settings' own, also where it goes on."""
     encoder = {"params": [*model.image_encoder.parameters()], "lr": settings.rate * settings.encoder_rate}
@@ -129,10 +134,11 @@ def _optimizer(model: SwinLiteMedSAM, settings: Settings, saved: dict[str, Any] 
     optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
     rates = [group["lr"] for group in optimizer.param_groups]
     if saved:
-        optimizer.load_state_dict(saved)
+        optimizer.load_state_dict(saved["optimizer"])
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        # a plateau has lowered it
-        lowered = group["lr"] / group["initial_lr"] if group.get("initial_lr") else 1
+        # only a plateau has lowered it for good; the end of a cosine is none
+        stays = saved and _is_plateau(saved["scheduler"]) and group["initial_lr"]
+        lowered = group["lr"] / group["initial_lr"] if stays else 1
         group.update(lr=rate * lowered, initial_lr=rate)
     return optimizer
 
@@ -143,6 +149,7 @@ def fit(
     folder: Path,
     settings: Settings,
     validate: Callable[[SwinLiteMedSAM], float] | None = None,
+    validated_on: str = "",
 ) -> SwinLiteMedSAM:
     """Train until the last step or an interrupt, writing checkpoints and log into `folder`.
 
@@ -161,6 +168,8 @@ def fit(
         How to train.
     validate : callable, optional
         Gives the DSC, in per cent, of a network; called at each save.
+    validated_on : str
+        Tells the images of `validate` from others, whose scores are no measure of its own.
 
     Returns
     -------
@@ -184,16 +193,21 @@ def fit(
     # without a gradient nothing of it is computed, and the optimiser leaves it alone
     model.image_encoder.requires_grad_(settings.encoder_rate > 0)
     average = Ema(model, settings.ema)
-    done, best, seconds = 0, -1.0, 0.0
+    done, best, seconds, anew = 0, -1.0, 0.0, False
     saved = load_state(folder)
     try:
         if saved:
             model.load_state_dict(saved["model"])
             average.load(saved["average"])
             done, best, seconds = saved["step"], saved["best"], saved["seconds"]
-        optimizer = _optimizer(model, settings, saved and saved["optimizer"])
+            before = saved.get("validated_on", "")
+            anew = bool(before and validated_on and before != validated_on)
+            if anew:
+                best = -1.0
+            validated_on = validated_on or before
+        optimizer = _optimizer(model, settings, saved)
         scheduler = _schedule(optimizer, settings, done)
-        if saved and settings.schedule == "plateau" and "num_bad_epochs" in saved["scheduler"]:
+        if saved and not anew and settings.schedule == "plateau" and _is_plateau(saved["scheduler"]):
             scheduler.load_state_dict(saved["scheduler"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         if not saved:
@@ -201,6 +215,8 @@ def fit(
         raise DataError(f"{folder} holds another run, perhaps of the other stage; choose another folder") from error
     if saved:
         print(f"{folder}: goes on after step {done}; --init does not count", file=sys.stderr)
+    if anew:
+        print("the images to validate on are others than before: the best score begins anew", file=sys.stderr)
     del saved  # as large as two networks
     trained = [x for group in optimizer.param_groups for x in group["params"]]
     device_type = torch.device(settings.device).type
@@ -208,7 +224,7 @@ def fit(
     if settings.stage == 1 or settings.distill:
         teacher = make_teacher(settings.device, torch.get_num_threads())
     weights = source_weights(samples, settings.favoured)
-    log = CsvLog(folder / "log.csv", ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "distillation", "dsc"])
+    log = CsvLog(folder / LOG, ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "distillation", "dsc"])
     averaged = SwinLiteMedSAM().to(settings.device)
 
     def keep(step: int) -> None:
@@ -220,6 +236,7 @@ def fit(
             average=average.state,
             step=step,
             best=best,
+            validated_on=validated_on,
             seconds=seconds,
         )
 

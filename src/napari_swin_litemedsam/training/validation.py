@@ -1,5 +1,6 @@
 """Validation on the objects of label images: one box per object, prompts generated from it."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,13 +11,33 @@ from ..model import SwinLiteMedSAM
 from ..predictor import Predictor
 from ..preprocessing import FRAME_SIZE
 from ..prompts import bounding_box
-from .data import BOX_JITTER, MIN_AREA, SEPARATE_AT, Sample, objects
+from .data import Sample
+from .objects import BOX_JITTER, MIN_AREA, SEPARATE_AT, Part, parts, whole
 
 
 def middle_slice(sample: Sample) -> tuple[NDArray, NDArray]:
     """Image and labels of the middle one of the slices that show an object."""
     z = sample.slices[len(sample.slices) // 2]
     return sample.image[z], sample.labels[z]
+
+
+def _unit(labels: NDArray) -> float:
+    """How many pixels are one of the 256 frame."""
+    return max(labels.shape) / FRAME_SIZE
+
+
+def _fair(sample: Sample) -> Iterator[Part]:
+    """The objects on a sample's middle slice that are large enough to be asked for."""
+    _, labels = middle_slice(sample)
+    unit = _unit(labels)
+    for place, mask in parts(labels, sample.pair.groups, SEPARATE_AT * unit):
+        if mask.sum() >= MIN_AREA * unit**2:
+            yield place, mask
+
+
+def shows_object(sample: Sample) -> bool:
+    """Whether `boxed_objects` yields any; at the first one that is found."""
+    return any(True for _ in _fair(sample))
 
 
 def boxed_objects(sample: Sample, most: int | None = None) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
@@ -33,18 +54,30 @@ def boxed_objects(sample: Sample, most: int | None = None) -> Iterator[tuple[NDA
         At most this many objects, spread evenly.
     """
     _, labels = middle_slice(sample)
-    unit = max(labels.shape) / FRAME_SIZE
-    found = [m for m in objects(labels, sample.pair.groups, SEPARATE_AT * unit) if m.sum() >= MIN_AREA * unit**2]
+    found = list(_fair(sample))
     rng = np.random.default_rng([len(found), *sample.pair.image.name.encode()])
     if most is not None and len(found) > most:
         found = [found[i] for i in np.linspace(0, len(found) - 1, most).astype(int)]
     height, width = labels.shape
-    for mask in found:
+    for part in found:
+        mask = whole(part, labels.shape)
         y0, x0, y1, x1 = bounding_box(mask)
-        grow = rng.integers(0, BOX_JITTER + 1, 4) * unit
+        grow = rng.integers(0, BOX_JITTER + 1, 4) * _unit(labels)
         low = np.maximum([y0 - grow[0], x0 - grow[1]], 0)
         high = np.minimum([y1 + grow[2], x1 + grow[3]], [height - 1, width - 1])
-        yield mask, np.concatenate([low, high])
+        # a line one pixel thick would have a box without an area
+        thin = (high <= low) / 2
+        yield mask, np.concatenate([low - thin, high + thin])
+
+
+def digest(samples: Sequence[Sample]) -> str:
+    """What tells these validation images from others, wherever they lie; empty if there are none."""
+    seen = hashlib.sha256()
+    for sample in samples:
+        image, labels = middle_slice(sample)
+        seen.update(f"{sample.pair.source} {sample.pair.groups} {image.shape} {image.dtype}".encode())
+        seen.update(image.tobytes() + labels.tobytes())
+    return seen.hexdigest() if samples else ""
 
 
 def mean_dice(model: SwinLiteMedSAM, samples: Sequence[Sample], most: int = 8) -> float:
