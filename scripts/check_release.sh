@@ -11,6 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 python -m build --outdir "$work/dist" .
 python -m twine check --strict "$work"/dist/*
+python -m check_wheel_contents "$work"/dist/*.whl
 python scripts/check_archives.py "$work/dist"
 if [ "${1:-}" = --no-install ]; then exit; fi
 

@@ -11,9 +11,11 @@ case "$*" in
 esac
 cd "$(dirname "$0")/.."
 
+# xauth is for xvfb-run; libglib2.0-bin brings GLib for PyQt6, whose own package has another name in newer releases
 libraries=(
-    xvfb libegl1 libgl1 libgl1-mesa-dri libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4
-    libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0 libxcb-xinerama0
+    xvfb xauth libegl1 libgl1 libgl1-mesa-dri libglib2.0-bin libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0
+    libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0
+    libxcb-xinerama0
 )
 
 if command -v apt-get >/dev/null; then

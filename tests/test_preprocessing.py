@@ -2,7 +2,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_swin_litemedsam.preprocessing import (
@@ -58,6 +58,7 @@ def test_resizing_keeps_the_mean():
     assert resize_area(image, (125, 75)).mean() == pytest.approx(image.mean(), abs=1e-3)
 
 
+@settings(deadline=None)
 @given(sides, sides)
 def test_longest_side_fills_the_frame(height, width):
     resized = Frame(height, width).resized
@@ -65,6 +66,7 @@ def test_longest_side_fills_the_frame(height, width):
     assert min(resized) >= 1
 
 
+@settings(deadline=None)
 @given(sides, sides, st.floats(0, 1), st.floats(0, 1))
 def test_coordinates_survive_the_round_trip(height, width, y, x):
     frame = Frame(height, width)
@@ -72,6 +74,7 @@ def test_coordinates_survive_the_round_trip(height, width, y, x):
     np.testing.assert_allclose(frame.to_image(frame.to_frame(point)), point, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(sides, sides)
 def test_corners_of_the_image_are_corners_of_the_resized_image(height, width):
     frame = Frame(height, width)
@@ -80,6 +83,7 @@ def test_corners_of_the_image_are_corners_of_the_resized_image(height, width):
     np.testing.assert_allclose(frame.to_frame(corners), expected, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(sides, sides, st.integers(0, 10**6))
 def test_boxes_go_to_the_frame_and_back(height, width, seed):
     frame = Frame(height, width)
@@ -262,6 +266,7 @@ def test_one_channel_is_grey():
     assert check_image(np.zeros((4, 5, 1))).shape == (4, 5)
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_normalised_values_lie_in_the_unit_range(a, b):
     result = normalise(np.array([[a, b]]))

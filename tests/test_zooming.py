@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_swin_litemedsam.zooming import Tile, tile_around
@@ -8,6 +8,7 @@ from napari_swin_litemedsam.zooming import Tile, tile_around
 SIDES = st.integers(1, 1500)
 
 
+@settings(deadline=None)
 @given(height=SIDES, width=SIDES, seed=st.integers(0, 10**6))
 def test_a_tile_holds_the_box_and_lies_in_the_image(height, width, seed):
     rng = np.random.default_rng(seed)

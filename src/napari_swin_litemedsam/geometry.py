@@ -94,12 +94,6 @@ class Geometry:
         """Whether the array's axes point along the world's axes, in order and forwards."""
         return np.array_equal(self.direction, np.eye(self.ndim))
 
-    @property
-    def is_orthogonal(self) -> bool:
-        """Whether the array's axes stand at right angles to each other."""
-        direction = np.asarray(self.direction)
-        return np.allclose(direction.T @ direction, np.eye(self.ndim), atol=_TOLERANCE)
-
     def to_world(self, index: ArrayLike) -> NDArray[np.float64]:
         """World positions, ``(..., n)``, of array indices; whole numbers are pixel centres."""
         return np.asarray(index, float) @ self.affine[:-1, :-1].T + self.origin

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -137,7 +136,6 @@ class Predictor:
         """Least time that ``encode`` (an image) and ``decode`` (a prompt) have taken."""
         self._asked, self._mirror, self._zoom = backend, mirror, zoom
         self._cache: FeatureCache[_Encoded] = FeatureCache(cache_bytes)
-        self._encoding = Lock()
         self._current: _Encoded | None = None
         self._closer: _Source | None = None  # where the second look finds its parts
 
@@ -173,17 +171,6 @@ class Predictor:
         self._current = self._encoded(source)
         self._closer = source if (self._zoom if zoom is None else zoom) else None
 
-    def prefetch(self, image: ArrayLike, window: tuple[float, float] | None, key: Hashable) -> None:
-        """Encode an image for a later `set_image` with the same window and key.
-
-        May run in another thread than everything else; predictions go on for the image that was set.
-        """
-        self._encoded(_Source(image, _plain(window), key, self._cache))
-
-    def is_encoded(self, window: tuple[float, float] | None, key: Hashable) -> bool:
-        """Whether `set_image` with this window and key would find the features in the cache."""
-        return (key, _plain(window)) in self._cache
-
     def is_to_be_encoded(self, box: ArrayLike) -> bool:
         """Whether `predict` for this box would encode the part of the image around it, a small object's, at first."""
         frame, closer = self._image.frame, self._closer
@@ -202,14 +189,9 @@ class Predictor:
             image = image[tile.pixels]
         frame = Frame(*image.shape[:2])
         pixels = frame.input(image, source.window)
-        with self._encoding:
-            # another thread may have encoded the same image meanwhile
-            found = cache.get(name)
-            if found is not None:
-                return found
-            backend = self.backend
-            encoded = _Encoded(frame, self._timed("encode", lambda: backend.encode(pixels)), pixels.max(axis=0) > 0)
-            cache.put(name, encoded, encoded.nbytes)
+        backend = self.backend
+        encoded = _Encoded(frame, self._timed("encode", lambda: backend.encode(pixels)), pixels.max(axis=0) > 0)
+        cache.put(name, encoded, encoded.nbytes)
         return encoded
 
     def _timed(self, half: str, action: Callable[[], T], count: int = 1) -> T:

@@ -100,7 +100,7 @@ class Track:
 
 
 def count_steps(boxes: ArrayLike) -> int:
-    """Number of steps that `propagate` takes for these boxes, ``(N, 6)``."""
+    """Number of steps that `propagate` takes for these boxes, ``(N, 6)``, without `consistent`; see `Options.count`."""
     return sum(Track.of_box(box).count(0) for box in np.asarray(boxes, float).reshape(-1, 6))
 
 

@@ -128,6 +128,8 @@ def test_two_boxes_of_one_object_on_a_slice_are_told(save, command, tmp_path):
 def test_a_format_that_cannot_hold_the_labels_is_told_before_anything_is_calculated(
     save, command, tmp_path, monkeypatch, name, message
 ):
+    if name.endswith(".dcm"):
+        pytest.importorskip("highdicom")
     monkeypatch.setattr(predict, "segment", lambda *_: pytest.fail("went on to segment"))
     code, _, err = command("predict", save("a.mha", BOX), "-o", tmp_path / name)
     assert code == 1
@@ -279,9 +281,11 @@ def test_nothing_beside_a_link_or_what_it_leads_to_is_replaced(save, command, tm
 
 def test_an_input_of_another_name_is_not_replaced(save, command, tmp_path):
     path = save("a.mha", BOX)
-    # as in file systems where capitals do not count
-    os.link(path, tmp_path / "A.mha")
-    code, _, err = command("predict", path, "-o", tmp_path / "A.mha")
+    other = tmp_path / "A.mha"
+    # as in file systems where capitals do not count; in these it is there already
+    if not other.exists():
+        os.link(path, other)
+    code, _, err = command("predict", path, "-o", other)
     assert (code, len(err)) == (2, 1)
     assert "would replace its input" in err[0]
 

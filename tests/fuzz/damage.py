@@ -8,6 +8,7 @@ import sys
 import tempfile
 import zipfile
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,8 @@ def whole_files() -> dict[str, tuple[bytes, ...]]:
             )
             files[suffix] = (path.read_bytes(),)
         files[".dcm"] = (_dicom(Path(folder) / "a.dcm", volume[0]),)
-        files[".seg.dcm"] = (_dicom_seg(Path(folder), volume),)
+        if find_spec("highdicom"):
+            files[".seg.dcm"] = (_dicom_seg(Path(folder), volume),)
     boxes, deep = np.array([[1, 2, 10, 12]]), np.array([[1, 2, 0, 10, 12, 3]])
     files[".npz"] = (
         _npz(imgs=plane, boxes=boxes, gts=plane[..., 0]),

@@ -1,4 +1,8 @@
-"""A small sample of what ``tests/fuzz/fuzz.py`` does, in this process."""
+"""A small sample of what ``tests/fuzz/fuzz.py`` does, in this process.
+
+Memory is checked by `fuzz.run` alone, which has a child for each suffix: this process may have had more before than a
+reader takes.
+"""
 
 import sys
 
@@ -16,6 +20,8 @@ from damage import whole_files
     "suffix", [".nii", ".nii.gz", ".nrrd", ".mha", ".tif", ".png", ".dcm", ".seg.dcm", ".npz", ".pth", ".safetensors"]
 )
 def test_damaged_files_are_read_or_refused(suffix, tmp_path, monkeypatch):
+    if suffix == ".seg.dcm":
+        pytest.importorskip("highdicom")
     monkeypatch.chdir(tmp_path)
     path = tmp_path / f"input{suffix}"
     for original in whole_files()[suffix]:

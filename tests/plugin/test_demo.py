@@ -12,6 +12,9 @@ from napari_swin_litemedsam.predictor import Predictor
 
 from .conftest import axial
 
+# asked here, since tests give the system another name
+runs_scripts = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for xvfb-run is a shell script")
+
 
 @pytest.mark.window
 def test_shows_a_mask_of_the_real_network_and_offers_no_earlier_run(viewer, monkeypatch, tmp_path):
@@ -70,6 +73,7 @@ class TestWithoutDisplay:
         with pytest.raises(demo.DemoError, match="Xvfb"):
             demo.run_demo()
 
+    @runs_scripts
     def test_runs_under_a_virtual_one(self, monkeypatch, tmp_path, capsys):
         fake = tmp_path / "xvfb-run"
         fake.write_text('#!/bin/sh\necho "$@"\n')
@@ -80,6 +84,7 @@ class TestWithoutDisplay:
             capsys.readouterr().out.strip().endswith("-m napari_swin_litemedsam.plugin.demo swin-litemedsam-demo.png")
         )
 
+    @runs_scripts
     def test_hands_on_what_went_wrong(self, monkeypatch, tmp_path):
         fake = tmp_path / "xvfb-run"
         fake.write_text("#!/bin/sh\necho no screen >&2\nexit 3\n")

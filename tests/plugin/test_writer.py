@@ -59,6 +59,7 @@ def test_a_dicom_series_gets_a_dicom_segmentation(tmp_path, viewer):
 
 
 def test_labels_of_anything_else_are_no_dicom_segmentation(tmp_path, viewer):
+    pytest.importorskip("highdicom")
     with pytest.raises(RuntimeError, match="DICOM series"):
         Labels(np.eye(5, dtype=int)).save(str(tmp_path / "seg.dcm"), plugin=PLUGIN)
 

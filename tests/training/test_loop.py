@@ -244,11 +244,21 @@ def test_the_distance_from_a_teacher_counts_by_its_weight(samples):
     assert losses.keys() - stage2_loss(model, batch).keys() == {"distillation"}
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_best_checkpoint_is_that_of_the_highest_score(samples, tmp_path):
-    scores = iter([3.0])
-    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1, schedule="plateau"), lambda model: next(scores))
-    assert (tmp_path / "best.safetensors").exists()
-    assert list(csv.DictReader((tmp_path / "log.csv").open()))[-1]["dsc"] == "3.00"
+    best, scores, before = tmp_path / "best.safetensors", iter([3.0, 2.0, 4.0]), []
+
+    def validate(model):
+        before.append(best.read_bytes() if best.exists() else b"")
+        return next(scores)
+
+    # saved after each step
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=3, schedule="plateau", save_minutes=-1), validate)
+    nothing, after_3, after_2 = before
+    assert nothing == b""
+    assert after_3 == after_2 != best.read_bytes()
+    rows = csv.DictReader((tmp_path / "log.csv").open())
+    assert [row["dsc"] for row in rows if row["dsc"]] == ["3.00", "2.00", "4.00"]
 
 
 def test_corrected_prompts_still_train_the_decoder_in_bf16(flat):

@@ -56,13 +56,13 @@ class Route:
 
 def tracks_of(items: Sequence[BoxObject], route: Route, shape: Sequence[int]) -> "list[Track]":
     """Make the ways of objects through a volume of this shape that are not done yet; if none is missing, of all."""
-    tracks = [_track(item, route, shape, resume=True) for item in items]
+    tracks = [_track(item, route, resume=True) for item in items]
     if not any(track.count(shape[0]) for track in tracks):
-        tracks = [_track(item, route, shape, resume=False) for item in items]
+        tracks = [_track(item, route, resume=False) for item in items]
     return tracks
 
 
-def _track(item: BoxObject, route: Route, shape: Sequence[int], resume: bool) -> "Track":
+def _track(item: BoxObject, route: Route, resume: bool) -> "Track":
     from ..propagation import Track
 
     boxes = {_position(plane): box for plane, box in boxes_of(item).items()}

@@ -161,7 +161,8 @@ def blank_labels(shape: tuple[int, ...]) -> NDArray[np.uint16]:
     """Label ids that are all 0, of which only the planes that something is written on take room.
 
     Beyond a gigabyte they lie in a temporary file, which goes with the array: systems refuse to promise more memory
-    than they have, even if it is never used.
+    than they have, even if it is never used. On Windows, where files are not sparse unless asked for, it takes its full
+    size.
     """
     if math.prod(shape) * 2 <= _IN_MEMORY:
         return np.zeros(shape, np.uint16)
