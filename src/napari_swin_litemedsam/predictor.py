@@ -217,7 +217,7 @@ class Predictor:
             (y0, x0, y1, x1) in image pixels, in any corner order; clipped to the image.
         points : array, optional
             ``(N, 2)`` (y, x) in image pixels. None draws them from the box; ``[]`` means no points. Points that differ
-            from those drawn, or are negative, are told to the network twice, since it heeds them too little.
+            from those drawn, or are negative, are told to the network twice, as in training.
         point_labels : array, optional
             ``(N,)``: 1 inside, 0 outside the object; by default all 1.
         scribble : array, optional

@@ -79,6 +79,13 @@ def test_padding_is_the_least_other_value_of_the_series(folder, padding, fields,
     np.testing.assert_array_equal(read_scan(folder).array, expected)
 
 
+def test_padding_of_zeros_below_all_else_stays_background(folder):
+    volume = np.abs(VOLUME) + 100
+    volume[:, :2] = 0
+    save_series(folder, volume=volume, PixelPaddingValue=0)
+    np.testing.assert_array_equal(read_scan(folder).array, volume)
+
+
 def test_what_is_nothing_but_padding_and_colours_stay(folder):
     save_series(folder, volume=np.full((3, 4, 5), 7, np.int16), PixelPaddingValue=7)
     assert (read_scan(folder).array == 7).all()

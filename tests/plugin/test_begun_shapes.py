@@ -3,7 +3,7 @@
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from .conftest import draw_box
+from .conftest import BOX, draw_box
 
 
 @pytest.fixture
@@ -64,3 +64,18 @@ def test_what_undo_brings_back_stays(widget, begin, turn):
     turn()
     assert set(widget._work.session.objects) >= {1, 2}
     assert set(boxes.features["object"]) == set(widget._work.session.objects)
+
+
+def test_a_box_that_undo_moves_back_stays_there(widget, begin, turn):
+    boxes = widget._work.layers.boxes
+    before = boxes.data[0].copy()
+    boxes.data = [corners + 5 for corners in boxes.data]
+    turn()
+    begin((32, 5), (32, 15), (40, 15))
+    widget.panel.buttons["undo"].click()
+    turn()
+    boxes.mode = "select"
+    turn()
+    assert widget._work.session.objects[1].box == BOX
+    row = boxes.features["object"].tolist().index(1)
+    assert boxes.data[row].tolist() == before.tolist()

@@ -119,6 +119,16 @@ class TestReach:
         assert carry(session) == [8, 9, 10, 11]
         assert item.masks[axial(8)]
 
+    def test_an_end_beyond_a_range_stays_one(self, session):
+        session.data[:2] = session.data[9:] = 0
+        item = boxed(session)
+        session.place_box(1, axial(7), BOX)
+        run(session)
+        carry(session, reach=Reach.OPEN)
+        before = ends_of(item)
+        carry(session, reach=Reach.BOXES)
+        assert ends_of(item) == before == [(1, "outside the body"), (9, "outside the body")]
+
     def test_masks_beyond_a_new_end_go(self, session):
         item = boxed(session)
         carry(session, 0, 11)

@@ -243,15 +243,6 @@ def test_labels_become_the_result_whatever_else_has_their_names(
     assert np.unique(imread(labelled / "a.png")).tolist() == [0, 3, 4]
 
 
-def test_what_is_only_looked_at_is_not_written_again(labelled, widget, open_folder, press):
-    open_folder()
-    before = (labelled / "a.png").stat()
-    press("next_image")
-    assert widget.image.name == "b"
-    after = (labelled / "a.png").stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-
-
 def test_paint_on_the_result_is_saved_also_when_another_image_was_looked_at(
     labelled, widget, open_folder, press, settle
 ):
@@ -292,6 +283,18 @@ def test_labels_of_a_part_of_the_scan_come_to_their_place(tmp_path, widget, open
     there = np.zeros((4, 20, 24), int)
     there[1:3, 5:12, 3:9] = 4
     np.testing.assert_array_equal(widget.session.result, there)
+
+
+def test_labels_that_reach_beyond_the_image_are_told_and_left_alone(tmp_path, widget, open_folder, warnings_shown):
+    folder = tmp_path / "scans"
+    (folder / "labels").mkdir(parents=True)
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = 10, 20, 30
+    nibabel.save(nibabel.Nifti1Image(np.ones((12, 10, 3), np.uint8), affine), folder / "x.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.ones((12, 10, 5), np.uint8), affine), folder / "labels" / "x.nii.gz")
+    open_folder(folder)
+    assert "reach beyond the image" in warnings_shown[-1].message
+    assert widget.image is None
 
 
 def test_an_image_that_was_removed_by_hand_is_no_obstacle(widget, open_folder, press):

@@ -118,8 +118,9 @@ def test_labels_without_names_are_known_by_their_file_name_their_folder_or_their
     assert sorted(np.unique(layer.data)) == [0, 1, 2]
 
 
-def test_a_name_of_labels_makes_no_labels_of_intensities(tmp_path):
-    sitk.WriteImage(itk_image(VOLUME / np.float32(7), GEOMETRIES["oblique"]), tmp_path / "mask.nii.gz")
+@pytest.mark.parametrize("volume", [VOLUME / np.float32(7), VOLUME - 1000], ids=["fractions", "below 0"])
+def test_a_name_of_labels_makes_no_labels_of_intensities(tmp_path, volume):
+    sitk.WriteImage(itk_image(volume, GEOMETRIES["oblique"]), tmp_path / "mask.nii.gz")
     (layer,) = layers(str(tmp_path / "mask.nii.gz"))
     assert isinstance(layer, Image)
 

@@ -256,6 +256,22 @@ class TestTakingOver:
         np.testing.assert_array_equal(viewer.layers["scan scribble"].data, scribble)
         np.testing.assert_array_equal(predictor.calls[-1]["points"], points[:, 1:])
 
+    def test_what_was_drawn_while_it_was_closed_counts_whatever_points_do_not(
+        self, viewer, volume, open_widget, settle, warnings_shown
+    ):
+        widget = open_widget()
+        draw_box(widget, plane=axial(2))
+        settle(widget)
+        layers = widget._work.layers
+        widget.shut_down()
+        layers.boxes.data = [np.add(corners, [0, 8, 0]) for corners in layers.boxes.data]
+        layers.boxes.add_rectangles([axial(4).rectangle((2, 2, 20, 18))])
+        layers.points.add([[4, 10, 10]])
+        again = open_widget()
+        settle(again)
+        assert [item.box for item in again._work.session.objects.values()] == [(18, 20, 38, 50), (2, 2, 20, 18)]
+        assert "count only on its box's slice" in str(warnings_shown[-1].message)
+
     def test_paint_on_the_masks_is_not_run_over(self, viewer, picture, open_widget, settle, predictor, drag):
         widget = open_widget()
         draw_box(widget)

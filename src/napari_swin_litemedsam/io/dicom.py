@@ -309,7 +309,8 @@ def _fill(volume: NDArray, paddings: Sequence[NDArray[np.bool_] | None]) -> None
     least = min((other.min() for other in others if other.size), default=None)
     for image, padding in images:
         if padding is not None and least is not None:
-            image[padding] = least
+            # zeros above which all else lies count as no part of the image anyway
+            image[padding & (image != 0) if least > 0 else padding] = least
 
 
 def _looked_up(stored: NDArray, data: Any) -> NDArray:

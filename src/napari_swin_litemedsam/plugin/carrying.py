@@ -68,22 +68,23 @@ def _track(item: BoxObject, route: Route, resume: bool) -> "Track":
     boxes = {_position(plane): box for plane, box in boxes_of(item).items()}
     kept = {plane for plane in boxes_of(item) if plane in item.masks and _is_kept(item, plane)}
     done = {plane for plane in item.carried if plane.joins(item.plane) and plane in item.masks} if resume else set()
-    if route.reach is not Reach.OPEN:
-        # where a rule has ended the object the user wants it found
-        done -= {plane for plane in item.ends if not item.masks.get(plane)}
-    known = {_position(plane): plane for plane in kept | done}
-    # what goes on from a stretch that is done goes on from its ends
-    ends = [z for z, plane in known.items() if plane in kept or z - 1 not in known or z + 1 not in known]
-    masks = {z: item.masks[known[z]].full() for z in ends}
-    low: int | None = route.first
-    high: int | None = route.last
-    if route.reach is Reach.BOXES:
-        low, high = min(boxes), max(boxes)
-    elif route.reach is Reach.OPEN:
+    low: int | None
+    high: int | None
+    if route.reach is Reach.OPEN:
         # an end that was found before stays one
         stops = [_position(plane) for plane, reason in item.ends.items() if reason != Stop.RANGE] if resume else []
         low = max((z for z in stops if z < min(boxes)), default=None)
         high = min((z for z in stops if z > max(boxes)), default=None)
+    else:
+        first, last = (min(boxes), max(boxes)) if route.reach is Reach.BOXES else (route.first, route.last)
+        low, high = first, last
+        # where a rule has ended the object the user wants it found
+        ended = {plane for plane in done & item.ends.keys() if not item.masks[plane]}
+        done -= {plane for plane in ended if first <= _position(plane) <= last}
+    known = {_position(plane): plane for plane in kept | done}
+    # what goes on from a stretch that is done goes on from its ends
+    ends = [z for z, plane in known.items() if plane in kept or z - 1 not in known or z + 1 not in known]
+    masks = {z: item.masks[known[z]].full() for z in ends}
     return Track(boxes, low, high, masks, set(known), item.seed)
 
 

@@ -198,7 +198,7 @@ class Edits:
         """Take what was done to the layers of a session while nobody listened for edits."""
         with self.session.together():
             # first, since those of a box that was moved are dropped
-            self.read_points()
+            self.read_points(tidy=False)
             self._scribbling.read_all()
             self.read_boxes()
             if self.layers.masks is not None:
@@ -293,8 +293,8 @@ class Edits:
         with session.together():
             for id, plane, box in shapes:
                 item = session.open_objects.get(id)
-                if item is None and (id, plane) in shown and np.allclose(shown[id, plane], box):
-                    # its object has left the canvas while the layer could not follow
+                if (id, plane) not in kept and (id, plane) in shown and np.allclose(shown[id, plane], box):
+                    # what was done to the object while the layer could not follow counts
                     pass
                 # napari copies the features of the selected shape to a new one
                 elif item is None or (id, plane) in kept:
@@ -315,6 +315,7 @@ class Edits:
                     for plane in gone:
                         session.remove_box(id, plane)
             set_owners(self.layers, [id for id, _ in kept])
+            self.layers.shown_boxes = {key: box for key, (_, _, box) in zip(kept, shapes, strict=True)}
 
     def _bounds(self, corners: NDArray) -> tuple[Plane, Box]:
         """Plane and bounding box of a shape."""
@@ -340,8 +341,8 @@ class Edits:
         if not self.layers.quiet and str(event.action) not in _ANNOUNCED:
             self.read_points()
 
-    def read_points(self) -> None:
-        """Bring the session up to date with the layer of points."""
+    def read_points(self, tidy: bool = True) -> None:
+        """Bring the session up to date with the layer of points, and that rid of points that count for nothing."""
         points = self.layers.points
         if points is None:
             return
@@ -360,7 +361,7 @@ class Edits:
                 if lost.any():
                     astray.add(item.id)
                     self._warn(why)
-        if astray:
+        if astray and tidy:
             # they go, or each later look would find and tell of them again
             self.session.changed.emit(Change(frozenset(astray), frozenset(), False))
 

@@ -20,7 +20,7 @@ from .messages import Messages
 from .reader import LayerData, image_layer, segment_options
 from .runs import Work
 from .worker import Runner
-from .worklist import Task, first_open, tasks_in
+from .worklist import FolderError, Task, first_open, tasks_in
 from .writer import write_labels
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class FolderWork(QObject):
             self._messages.say("The last image is still being saved or opened.")
             return
         work = self.work
-        if work is None or self._shown is None or work.session.result is None or work.unused:
+        if work is None or self._shown is None or work.session.result is None:
             then()
             return
         work.add_layer("result")
@@ -192,6 +192,8 @@ def _read(task: Task) -> list[LayerData]:
         shape = scan.array.shape[: 2 + scan.is_volume]
         low = -place_on(task.labels, labels.array.shape, labels.geometry, shape, scan.geometry, "its image")
         ids = smallest_labels(cut(labels.array, low, low + shape)).astype(np.uint16)
+        if np.count_nonzero(ids) < np.count_nonzero(labels.array):
+            raise FolderError(f"the labels in {task.labels} reach beyond the image, and would be cut off there")
         array, options = place(Scan(ids, scan.geometry, scan.files))
         shown = segment_options(read_segments(task.labels)) | options
         layers.append((array, {"opacity": 0.6} | shown, "labels"))

@@ -10,9 +10,10 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from ..geometry import Scan
-from ..io import Case, CaseError, Segment, itk, nifti, read_case, read_scan, read_segments
+from ..io import Case, Segment, itk, nifti, read_case, read_scan, read_segments
 from ..io.dicom import SUFFIXES as DICOM
 from ..io.dicom import is_dicom, read_series
+from ..io.files import smallest_labels
 from ..io.npz import case_scan
 from ..io.scans import read_label_scan, tells_labels
 from ..io.segments import stem_of, suffix_of
@@ -58,12 +59,14 @@ def read_file(path: str) -> list[LayerData]:
     if not segments and not tells_labels(path):
         return [image_layer(read_scan(path), name)]
     try:
-        array, options = place(read_label_scan(path))
-    except CaseError:
+        scan = read_label_scan(path)
+        # what is no id tells that the name promises too much
+        smallest_labels(scan.array)
+    except ValueError:
         if segments:
             raise
-        # its name promises too much
         return [image_layer(read_scan(path), name)]
+    array, options = place(scan)
     return [(array, {"name": name} | segment_options(segments) | options, "labels")]
 
 

@@ -298,7 +298,7 @@ class SwinLiteMedSAMWidget(QWidget):
     def _leave(self, image: Any) -> None:
         """Take layers that are empty away when another image is chosen, if there is nothing to undo either."""
         for other, work in list(self._works.items()):
-            if other != image and work.unused:
+            if other != image and work.unused and work is not self.folder.work:
                 self._drop(other)
                 for layer in work.layers.own():
                     if layer in self.viewer.layers and is_empty(layer):

@@ -114,7 +114,7 @@ def find_images(root: Path | str, permissive: bool = False) -> Found:
     found = Found([], [], [], [])
     for folder in image_folders(root):
         place = folder.parent
-        manifest, groups, allowed = _told_of(place)
+        manifest, groups, allowed = _told_of(place, root)
         if permissive and not allowed:
             continue
         if manifest and manifest not in found.manifests:
@@ -143,10 +143,10 @@ def find_images(root: Path | str, permissive: bool = False) -> Found:
     raise DataError(f"{root}: found neither folders 'images' and 'labels' with files of the same name nor npz files")
 
 
-def _told_of(place: Path) -> tuple[Path | None, tuple[tuple[int, ...], ...], bool]:
+def _told_of(place: Path, root: Path) -> tuple[Path | None, tuple[tuple[int, ...], ...], bool]:
     """The nearest manifest that names a source; the ids that form an object each, and whether its licence is free."""
     # of "." there is neither a name nor what lies above
-    place = Path(os.path.abspath(place))
+    place, own = Path(os.path.abspath(place)), Path(os.path.abspath(root)).parent
     for file in (folder / "sources.json" for folder in (place, *place.parents)):
         if not file.is_file():
             continue
@@ -160,6 +160,8 @@ def _told_of(place: Path) -> tuple[Path | None, tuple[tuple[int, ...], ...], boo
                 groups = tuple(tuple(int(i) for i in ids) for ids in facts.get("nested", {}).values())
                 return file, groups, facts.get("non_commercial") == "no"
         except (ValueError, TypeError, AttributeError) as error:
+            if not file.is_relative_to(own):
+                continue
             raise DataError(f"{file}: not a readable manifest: {error}") from error
     return None, (), False
 
