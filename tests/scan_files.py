@@ -18,6 +18,8 @@ def rotation(seed, handed):
     return matrix
 
 
+# of an object in a boxes file of VOLUME
+BOX = {"name": "liver", "label": 4, "colour": "#102030", "box": [1, 2, 3, 3, 4, 5]}
 GEOMETRIES = {
     "straight": Geometry.make((1, 1, 1)),
     "anisotropic": Geometry.make((5, 0.7, 0.3), (-100.5, 20.25, 3)),

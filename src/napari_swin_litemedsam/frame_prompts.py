@@ -27,10 +27,6 @@ class FramePrompts:
     scribble: NDArray[np.bool_] | None
     stroke: NDArray[np.bool_] | None = None
 
-    def told(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Points and labels as the network gets them."""
-        return told_points(self.points, self.labels, self.placed)
-
     def within(self, tile: Tile, whole: Frame, frame: Frame) -> "FramePrompts":
         """The same prompts in the frame of a tile that the box lies in; points outside are left out."""
         points = frame.to_frame(whole.to_image(self.points) - tile.origin)

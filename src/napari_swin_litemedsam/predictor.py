@@ -15,7 +15,7 @@ from .answers import Answer, Prediction, in_image, mean_of_looks, prediction_of
 from .backends import PADDING, Backend, Features, Model, make_backend
 from .backends.mirrored import MirroredBackend
 from .features import BUDGET, FeatureCache
-from .frame_prompts import FramePrompts, prompts_in_frame
+from .frame_prompts import FramePrompts, prompts_in_frame, told_points
 from .preprocessing import Frame, check_image
 from .zooming import Tile, tile_around
 
@@ -316,7 +316,7 @@ class Predictor:
         return [answers[i] for i in range(len(prompts))]
 
     def _run(self, features: Features, group: list[FramePrompts]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        told = [prompt.told() for prompt in group]
+        told = [told_points(p.points, p.labels, p.placed) for p in group]
         most = max(len(each) for _, each in told)
         points = np.zeros((len(group), most, 2), np.float32)
         labels = np.full((len(group), most), PADDING, np.int64)

@@ -1,9 +1,13 @@
+import json
+
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from napari_swin_litemedsam import predictor as predictor_module
 from napari_swin_litemedsam.answers import Prediction
 from napari_swin_litemedsam.cli import main
+from scan_files import GEOMETRIES, VOLUME, itk_image
 
 
 class BoxFiller:
@@ -49,3 +53,16 @@ def command(capsys):
         return code, captured.out.splitlines(), captured.err.splitlines()
 
     return command
+
+
+@pytest.fixture
+def save_scan(tmp_path):
+    """Write a scan and, beside it, the file of its boxes if there are any."""
+
+    def save(name, *boxes, geometry=GEOMETRIES["oblique"], array=VOLUME):
+        sitk.WriteImage(itk_image(array, geometry), tmp_path / name)
+        if boxes:
+            (tmp_path / f"{name.split('.')[0]}.boxes.json").write_text(json.dumps({"boxes": boxes}))
+        return tmp_path / name
+
+    return save

@@ -1,7 +1,6 @@
 """`predict` on scans with boxes files; challenge files are tested in `test_predict.py`."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -11,17 +10,13 @@ from PIL import Image
 from napari_swin_litemedsam.cli import _segment, predict
 from napari_swin_litemedsam.io import read_labels, read_segments
 from scan_files import (
+    BOX,
     GEOMETRIES,
     VOLUME,
     assert_nothing_left,
     assert_same_place,
-    dicom_image,
-    itk_image,
-    save_enhanced,
     save_series,
 )
-
-BOX = {"name": "liver", "label": 4, "colour": "#102030", "box": [1, 2, 3, 3, 4, 5]}
 
 
 @pytest.fixture(autouse=True)
@@ -29,19 +24,8 @@ def no_weights(without_network):
     pass
 
 
-@pytest.fixture
-def save(tmp_path):
-    def save(name, *boxes, geometry=GEOMETRIES["oblique"], array=VOLUME):
-        sitk.WriteImage(itk_image(array, geometry), tmp_path / name)
-        if boxes:
-            (tmp_path / f"{name.split('.')[0]}.boxes.json").write_text(json.dumps({"boxes": boxes}))
-        return tmp_path / name
-
-    return save
-
-
-def test_labels_have_the_scans_geometry_names_and_colours(save, command, tmp_path):
-    path = save("scan.nii.gz", BOX)
+def test_labels_have_the_scans_geometry_names_and_colours(save_scan, command, tmp_path):
+    path = save_scan("scan.nii.gz", BOX)
     (tmp_path / "scan.boxes.json").rename(tmp_path / "mine.json")
     out = tmp_path / "labels.nii.gz"
     code, said, err = command("predict", path, "--boxes", tmp_path / "mine.json", "-o", out)
@@ -56,10 +40,10 @@ def test_labels_have_the_scans_geometry_names_and_colours(save, command, tmp_pat
     assert (segment.id, segment.name, segment.colour) == (4, "liver", "#102030")
 
 
-def test_several_scans_have_a_boxes_file_each(save, command, tmp_path):
+def test_several_scans_have_a_boxes_file_each(save_scan, command, tmp_path):
     (tmp_path / "boxes").mkdir()
     for name, suffix in (("a", "nii"), ("b", "mha"), ("c", "nrrd")):
-        save(f"{name}.{suffix}", BOX | {"label": ord(name)})
+        save_scan(f"{name}.{suffix}", BOX | {"label": ord(name)})
         (tmp_path / f"{name}.boxes.json").rename(tmp_path / "boxes" / f"{name}.boxes.json")
     paths = [tmp_path / "a.nii", tmp_path / "b.mha", tmp_path / "c.nrrd"]
     code, said, _ = command("predict", *paths, "--boxes", tmp_path / "boxes", "-o", tmp_path / "out")
@@ -68,9 +52,9 @@ def test_several_scans_have_a_boxes_file_each(save, command, tmp_path):
         assert read_labels(tmp_path / "out" / f"{name}.{suffix}")[0].max() == ord(name)
 
 
-def test_a_folder_gives_the_scans_that_have_boxes(save, command, tmp_path):
-    save("a.nii.gz", BOX)
-    save("b.nii.gz")
+def test_a_folder_gives_the_scans_that_have_boxes(save_scan, command, tmp_path):
+    save_scan("a.nii.gz", BOX)
+    save_scan("b.nii.gz")
     code, said, err = command("predict", tmp_path, "-o", tmp_path / "out")
     assert (code, len(said), err) == (0, 1, [])
     assert_nothing_left(tmp_path / "out", "a.nii.gz", "a.nii.gz.segments.json")
@@ -103,8 +87,8 @@ def test_pictures(command, tmp_path):
     assert Image.open(tmp_path / "png" / "a.png").size == (30, 20)
 
 
-def test_boxes_on_slices_with_one_label_are_one_object(save, command, tmp_path):
-    path = save("a.mha", {"box": [0, 0, 2, 2], "slice": 0}, {"box": [2, 2, 4, 4], "slice": 2, "label": 1})
+def test_boxes_on_slices_with_one_label_are_one_object(save_scan, command, tmp_path):
+    path = save_scan("a.mha", {"box": [0, 0, 2, 2], "slice": 0}, {"box": [2, 2, 4, 4], "slice": 2, "label": 1})
     code, _, _ = command("predict", path, "-o", tmp_path / "out.mha", "--range", 0, 2)
     labels, _ = read_labels(tmp_path / "out.mha")
     assert code == 0
@@ -113,9 +97,9 @@ def test_boxes_on_slices_with_one_label_are_one_object(save, command, tmp_path):
     assert not labels[3:].any()
 
 
-def test_two_boxes_of_one_object_on_a_slice_are_told(save, command, tmp_path):
+def test_two_boxes_of_one_object_on_a_slice_are_told(save_scan, command, tmp_path):
     # one of them would be lost
-    path = save("a.mha", {"box": [0, 0, 2, 2], "slice": 1}, {"box": [3, 3, 5, 5], "slice": 1, "label": 1})
+    path = save_scan("a.mha", {"box": [0, 0, 2, 2], "slice": 1}, {"box": [3, 3, 5, 5], "slice": 1, "label": 1})
     code, _, err = command("predict", path, "-o", tmp_path / "out.mha")
     assert code == 1
     assert "box 2: label 1 has another box on slice 1" in err[0]
@@ -126,226 +110,25 @@ def test_two_boxes_of_one_object_on_a_slice_are_told(save, command, tmp_path):
     ("name", "message"), [("out.png", "a PNG holds no volume"), ("out.dcm", "only labels of a DICOM")]
 )
 def test_a_format_that_cannot_hold_the_labels_is_told_before_anything_is_calculated(
-    save, command, tmp_path, monkeypatch, name, message
+    save_scan, command, tmp_path, monkeypatch, name, message
 ):
     if name.endswith(".dcm"):
         pytest.importorskip("highdicom")
     monkeypatch.setattr(predict, "segment", lambda *_: pytest.fail("went on to segment"))
-    code, _, err = command("predict", save("a.mha", BOX), "-o", tmp_path / name)
+    code, _, err = command("predict", save_scan("a.mha", BOX), "-o", tmp_path / name)
     assert code == 1
     assert message in err[0]
 
 
-def test_no_slice_of_a_series_is_replaced_by_labels(command, tmp_path):
-    pytest.importorskip("highdicom")
-    (tmp_path / "scan").mkdir()
-    save_series(tmp_path / "scan", name="slice.")
-    (tmp_path / "scan.boxes.json").write_text(json.dumps([BOX]))
-    one = next(iter((tmp_path / "scan").iterdir())).rename(tmp_path / "scan" / "one.dcm")
-    before = one.read_bytes()
-    code, _, err = command("predict", tmp_path / "scan", "-o", one)
-    assert code == 1
-    assert "would replace" in err[0]
-    assert one.read_bytes() == before
-
-
-def test_dicom_files_are_often_named_by_numbers(command, tmp_path):
-    dicom_image(VOLUME[0]).save_as(tmp_path / "1.2.840.5", enforce_file_format=True)
-    (tmp_path / "mine.json").write_text(json.dumps([{"box": [0, 2, 3, 0, 4, 5]}]))
-    code, _, err = command("predict", tmp_path / "1.2.840.5", "--boxes", tmp_path / "mine.json", "-o", tmp_path / "out")
-    assert (code, err) == (0, [])
-    assert_nothing_left(tmp_path / "out", "1.2.840.5.nii.gz", "1.2.840.5.nii.gz.segments.json")
-
-
-def test_files_named_by_numbers_have_boxes_of_their_own(command, tmp_path):
-    for number, x in ((5, 0), (6, 3)):
-        dicom_image(VOLUME[0]).save_as(tmp_path / f"1.2.{number}", enforce_file_format=True)
-        (tmp_path / f"1.2.{number}.boxes.json").write_text(json.dumps([{"box": [0, 2, x, 0, 4, x + 2]}]))
-    code, said, err = command("predict", tmp_path / "1.2.5", tmp_path / "1.2.6", "-o", tmp_path / "out")
-    assert (code, err) == (0, [])
-    assert [line.split(":")[0] for line in said] == ["1.2.5", "1.2.6"]
-    for number, x in ((5, 0), (6, 3)):
-        assert read_labels(tmp_path / "out" / f"1.2.{number}.nii.gz")[0][0, 2:5, x : x + 3].all()
-
-
-def test_a_folder_of_dicom_folders_and_files_with_boxes(command, tmp_path):
-    patients = tmp_path / "patients"
-    for name in ("p1", "p2"):
-        (patients / name).mkdir(parents=True)
-        save_series(patients / name)
-    save_enhanced(patients / "p3.dcm")
-    for name in ("p1", "p2", "p3"):
-        (patients / f"{name}.boxes.json").write_text(json.dumps([BOX]))
-    code, said, err = command("predict", patients, "-o", tmp_path / "out")
-    assert (code, err) == (0, [])
-    assert [line.split(",")[0] for line in said] == ["p1: 1 object", "p2: 1 object", "p3: 1 object"]
-
-
-def test_patterns_are_spelt_out_and_files_of_boxes_are_no_inputs(save, command, tmp_path):
-    save("a b.mha", BOX)
-    save("c.mha", BOX)
-    for number, patterns in enumerate((["*.mha"], ["*"], sorted(p.name for p in tmp_path.iterdir()))):
-        out = tmp_path.parent / f"out{number}"
-        code, said, err = command("predict", *(tmp_path / pattern for pattern in patterns), "-o", out)
-        assert (code, err) == (0, [])
-        assert [line.split(":")[0] for line in said] == ["a b", "c"]
-    code, _, err = command("predict", tmp_path / "*.nii", "-o", tmp_path / "out")
-    assert (code, len(err)) == (2, 1)
-    assert "*.nii: no such file" in err[0]
-
-
-def test_boxes_without_a_scan_are_told(save, command, tmp_path):
-    save("a.mha", BOX)
-    save("b_1.mha")
-    (tmp_path / "b-1.boxes.json").write_text(json.dumps([BOX]))
-    code, said, err = command("predict", tmp_path, "-o", tmp_path / "out")
-    assert (code, len(said)) == (1, 1)
-    assert err[0] == f"{tmp_path / 'b-1'}: no such file or folder, whose boxes are in {tmp_path / 'b-1.boxes.json'}"
-    # boxes elsewhere may be those of more scans
-    (tmp_path / "boxes").mkdir()
-    for name in "abc":
-        (tmp_path / "boxes" / f"{name}.boxes.json").write_text(json.dumps([BOX]))
-    code, said, err = command("predict", tmp_path, "--boxes", tmp_path / "boxes", "-o", tmp_path / "out")
-    assert (code, len(said), err) == (0, 1, [])
-
-
-def test_an_input_that_is_named_twice_is_done_once(save, command, tmp_path):
-    path = save("a.mha", BOX)
-    code, said, err = command("predict", tmp_path, path, path, "-o", tmp_path / "out")
-    assert (code, len(said), err) == (0, 1, [])
-
-
-def test_a_segmentation_beside_its_scan_is_no_scan(save, command, tmp_path):
-    save("a.nrrd", BOX)
-    save("a.seg.nrrd", array=(VOLUME > 5).astype(np.uint8))
-    code, said, err = command("predict", tmp_path, "-o", tmp_path / "out")
-    assert (code, len(said), err) == (0, 1, [])
-
-
-def test_nothing_beside_the_scans_is_replaced_unless_it_is_named(save, command, tmp_path):
-    path = save("a.mhd", BOX)
-    other = save("a.mha")
-    before = other.read_bytes()
-    code, said, err = command("predict", path, "-o", tmp_path)
-    assert (code, said, len(err)) == (2, [], 1)
-    assert "a.mha: is there already, beside the inputs" in err[0]
-    assert other.read_bytes() == before
-    # results of an earlier run are replaced, and what is named
-    for out in (tmp_path / "out", tmp_path / "out", other):
-        assert command("predict", path, "-o", out)[0] == 0
-    assert other.read_bytes() != before
-
-
-def test_links_have_names_and_a_place_of_their_own(save, command, tmp_path):
-    store, data, out = (tmp_path / name for name in ("store", "data", "out"))
-    (store / "ct").mkdir(parents=True)
-    data.mkdir()
-    save_series(store / "ct")
-    save("0f3c.mha", BOX).rename(store / "0f3c.mha")
-    (tmp_path / "0f3c.boxes.json").rename(store / "b.json")
-    links = {"case1.mha": "0f3c.mha", "case1.boxes.json": "b.json", "p01": "ct", "p01.boxes.json": "b.json"}
-    for name, kept in links.items():
-        (data / name).symlink_to(store / kept)
-    for inputs in ([data], [data / "case1.mha", data / "p01"]):
-        code, said, err = command("predict", *inputs, "-o", out, "--overlay", tmp_path / "png")
-        assert (code, [line.split(":")[0] for line in said], err) == (0, ["case1", "p01"], [])
-    assert_nothing_left(tmp_path / "png", "case1.png", "p01.png")
-    names = "case1.mha", "p01.nii.gz"
-    assert_nothing_left(out, *(f"{name}{end}" for name in names for end in ("", ".segments.json")))
-    # results that are the same, and so one file in a store, are two
-    (tmp_path / "2b1d").write_text("results")
-    for name in names:
-        (out / name).unlink()
-        (out / name).symlink_to(tmp_path / "2b1d")
-    assert command("predict", data, "-o", out)[0] == 0
-    assert (tmp_path / "2b1d").read_text() == "results"
-
-
-@pytest.mark.parametrize("beside", ["data", "store"])
-def test_nothing_beside_a_link_or_what_it_leads_to_is_replaced(save, command, tmp_path, beside):
-    for folder in ("data", "store", "boxes"):
-        (tmp_path / folder).mkdir()
-    save("case1.nrrd", BOX).rename(tmp_path / "store" / "0f3c.nrrd")
-    (tmp_path / "case1.boxes.json").rename(tmp_path / "boxes" / "case1.boxes.json")
-    path = tmp_path / "data" / "case1.nrrd"
-    path.symlink_to(tmp_path / "store" / "0f3c.nrrd")
-    for name in ("case1.seg.nrrd", "case1.png"):
-        (tmp_path / beside / name).write_text("mine")
-    common = ["predict", path, "--boxes", tmp_path / "boxes"]
-    for options in (["-o", tmp_path / beside], ["-o", tmp_path / "out", "--overlay", tmp_path / beside]):
-        code, said, err = command(*common, *options)
-        assert (code, said, len(err)) == (2, [], 1)
-        assert str(tmp_path / beside / "case1.") in err[0]
-    assert {(tmp_path / beside / name).read_text() for name in ("case1.seg.nrrd", "case1.png")} == {"mine"}
-
-
-def test_an_input_of_another_name_is_not_replaced(save, command, tmp_path):
-    path = save("a.mha", BOX)
-    other = tmp_path / "A.mha"
-    # as in file systems where capitals do not count; in these it is there already
-    if not other.exists():
-        os.link(path, other)
-    code, _, err = command("predict", path, "-o", other)
-    assert (code, len(err)) == (2, 1)
-    assert "would replace its input" in err[0]
-
-
-def test_what_has_labels_may_be_left_out(save, command, tmp_path):
-    paths = [save(f"{name}.mha", BOX) for name in "ab"]
-    out = tmp_path / "out"
-    assert command("predict", paths[0], "-o", out)[0] == 0
-    before = (out / "a.mha").stat().st_mtime_ns
-    code, said, err = command("predict", *paths, "-o", out, "--skip-existing")
-    assert (code, len(said), err) == (0, 1, [])
-    assert said[0].startswith("b: ")
-    assert (out / "a.mha").stat().st_mtime_ns == before
-    code, said, err = command("predict", *paths, "-o", out, "--skip-existing")
-    assert (code, said, err) == (0, ["nothing to do: all labels are there already"], [])
-
-
-def test_objects_without_a_pixel_are_told(save, command, tmp_path):
-    path = save("a.mha", BOX, BOX | {"label": 5, "name": "spleen"})
+def test_objects_without_a_pixel_are_told(save_scan, command, tmp_path):
+    path = save_scan("a.mha", BOX, BOX | {"label": 5, "name": "spleen"})
     _, said, _ = command("predict", path, "-o", tmp_path / "out")
     assert said[0].startswith("a: 2 objects, ")
     assert said[0].endswith("s (without a pixel: liver)")
 
 
-def test_the_folder_that_one_is_in_has_a_name(command, tmp_path, monkeypatch):
-    (tmp_path / "scan").mkdir()
-    save_series(tmp_path / "scan")
-    (tmp_path / "scan.boxes.json").write_text(json.dumps([BOX]))
-    monkeypatch.chdir(tmp_path / "scan")
-    code, said, err = command("predict", ".", "-o", tmp_path / "out", "--overlay", tmp_path / "png")
-    assert (code, err) == (0, [])
-    assert said[0].startswith("scan: 1 object")
-    assert_nothing_left(tmp_path / "png", "scan.png")
-
-
-def test_overlays_replace_neither_inputs_nor_labels_nor_each_other(command, tmp_path):
-    for name in ("a.png", "b.jpg", "b.tif"):
-        Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / name)
-    for name in "ab":
-        (tmp_path / f"{name}.boxes.json").write_text(json.dumps([{"box": [1, 2, 5, 6]}]))
-    before = (tmp_path / "a.png").read_bytes()
-    # not an input, but beside them
-    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "b.png")
-    for names, folder in (
-        (["a.png"], tmp_path),
-        (["b.jpg"], tmp_path),
-        (["a.png"], tmp_path / "out"),
-        (["b.jpg", "b.tif"], tmp_path / "png"),
-    ):
-        code, said, err = command(
-            "predict", *(tmp_path / n for n in names), "-o", tmp_path / "out", "--overlay", folder
-        )
-        assert (code, said, len(err)) == (2, [], 1)
-        assert "overlay" in err[0]
-        assert not (tmp_path / "out").exists()
-    assert (tmp_path / "a.png").read_bytes() == before
-
-
-def test_a_range_cuts_boxes(save, command, tmp_path):
-    path = save("a.mha", BOX)
+def test_a_range_cuts_boxes(save_scan, command, tmp_path):
+    path = save_scan("a.mha", BOX)
     code, _, _ = command("predict", path, "-o", tmp_path / "out.mha", "--range", 2, 4)
     assert code == 0
     assert np.flatnonzero(read_labels(tmp_path / "out.mha")[0].any(axis=(1, 2))).tolist() == [2, 3]
@@ -379,8 +162,8 @@ def options_of(command, monkeypatch, *arguments):
     return seen[0]
 
 
-def test_options_reach_the_propagation(save, command, tmp_path, monkeypatch):
-    path = save("a.mha", BOX, geometry=GEOMETRIES["anisotropic"])
+def test_options_reach_the_propagation(save_scan, command, tmp_path, monkeypatch):
+    path = save_scan("a.mha", BOX, geometry=GEOMETRIES["anisotropic"])
     arguments = ["predict", path, "-o", tmp_path / "out.mha"]
     _, _, predictor, window, options, span, _ = options_of(command, monkeypatch, *arguments)
     assert (predictor.mirror, predictor.zoom, options.zoom) == (False, True, False)
@@ -408,8 +191,8 @@ def test_options_reach_the_propagation(save, command, tmp_path, monkeypatch):
         (["--range", 1], "expected 2 arguments"),
     ],
 )
-def test_wrong_options_are_exit_code_2(save, command, tmp_path, arguments, message):
-    code, said, err = command("predict", save("a.mha", BOX), "-o", tmp_path / "out", *arguments)
+def test_wrong_options_are_exit_code_2(save_scan, command, tmp_path, arguments, message):
+    code, said, err = command("predict", save_scan("a.mha", BOX), "-o", tmp_path / "out", *arguments)
     assert (code, said, len(err)) == (2, [], 1)
     assert message in err[0]
     assert not (tmp_path / "out").exists()
@@ -417,10 +200,10 @@ def test_wrong_options_are_exit_code_2(save, command, tmp_path, arguments, messa
 
 @pytest.mark.parametrize("options", [["-o", "file/out"], ["-o", "file/a.mha"], ["-o", "out", "--overlay", "file"]])
 def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_calculated(
-    save, command, tmp_path, monkeypatch, options
+    save_scan, command, tmp_path, monkeypatch, options
 ):
     monkeypatch.setattr(predict, "segment", lambda *_: pytest.fail("went on to segment"))
-    path = save("a.mha", BOX)
+    path = save_scan("a.mha", BOX)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("mine")
     code, said, err = command("predict", path, *options)
@@ -428,8 +211,8 @@ def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_calculated
     assert "nothing can be written there" in err[0]
 
 
-def test_inputs_and_outputs_that_do_not_fit_are_exit_code_2(save, command, tmp_path):
-    first, second = save("a.mha", BOX), save("b.mha", BOX)
+def test_inputs_and_outputs_that_do_not_fit_are_exit_code_2(save_scan, command, tmp_path):
+    first, second = save_scan("a.mha", BOX), save_scan("b.mha", BOX)
     for arguments, message in (
         ([first, second, "-o", tmp_path / "out.mha"], "must be a folder"),
         ([first, second, "-o", tmp_path / "out", "--boxes", tmp_path / "a.boxes.json"], "one boxes file is for one"),
@@ -441,10 +224,10 @@ def test_inputs_and_outputs_that_do_not_fit_are_exit_code_2(save, command, tmp_p
         assert message in err[0]
 
 
-def test_a_scan_that_fails_does_not_stop_the_rest(save, command, tmp_path):
-    save("a.mha", BOX | {"box": [9, 9, 9, 9, 9, 9]})
-    save("b.mha")
-    save("c.mha", BOX)
+def test_a_scan_that_fails_does_not_stop_the_rest(save_scan, command, tmp_path):
+    save_scan("a.mha", BOX | {"box": [9, 9, 9, 9, 9, 9]})
+    save_scan("b.mha")
+    save_scan("c.mha", BOX)
     (tmp_path / "d.mha").write_bytes(b"no scan")
     (tmp_path / "d.boxes.json").write_text("[]")
     paths = [tmp_path / f"{name}.mha" for name in "abcd"]
@@ -459,8 +242,8 @@ def test_a_scan_that_fails_does_not_stop_the_rest(save, command, tmp_path):
 @pytest.mark.parametrize(
     "error", [MemoryError("Unable to allocate 90 GiB"), RuntimeError("CUDA out of memory"), MemoryError()]
 )
-def test_a_scan_too_large_for_the_memory_does_not_stop_the_rest(save, command, tmp_path, monkeypatch, error):
-    paths = [save(f"{name}.mha", BOX) for name in "ab"]
+def test_a_scan_too_large_for_the_memory_does_not_stop_the_rest(save_scan, command, tmp_path, monkeypatch, error):
+    paths = [save_scan(f"{name}.mha", BOX) for name in "ab"]
     real, calls = predict.segment, []
 
     def exhausted(*args):
@@ -475,8 +258,8 @@ def test_a_scan_too_large_for_the_memory_does_not_stop_the_rest(save, command, t
     assert err[0].endswith(f"a.mha: {error}" if str(error) else "a.mha: MemoryError")
 
 
-def test_ctrl_c_keeps_what_is_done(save, command, tmp_path, monkeypatch):
-    paths = [save(f"{name}.mha", BOX) for name in "abc"]
+def test_ctrl_c_keeps_what_is_done(save_scan, command, tmp_path, monkeypatch):
+    paths = [save_scan(f"{name}.mha", BOX) for name in "abc"]
     real, calls = predict.segment, []
 
     def interrupted(*args):
@@ -493,11 +276,11 @@ def test_ctrl_c_keeps_what_is_done(save, command, tmp_path, monkeypatch):
     assert_nothing_left(tmp_path / "out", "a.mha", "a.mha.segments.json")
 
 
-def test_progress_is_counted_to_the_end(save, box_filler, tmp_path):
+def test_progress_is_counted_to_the_end(save_scan, box_filler, tmp_path):
     from napari_swin_litemedsam.io import read_scan
     from napari_swin_litemedsam.io.boxes import read_boxes
 
-    scan = read_scan(save("a.mha", BOX, BOX | {"label": 2}))
+    scan = read_scan(save_scan("a.mha", BOX, BOX | {"label": 2}))
     seen = []
     _segment.segment(
         scan,

@@ -111,8 +111,8 @@ def find_images(root: Path | str, permissive: bool = False) -> Found:
     is_case = suffix_of(root) == ".npz" and root.is_file()
     if not is_case and not root.is_dir():
         raise DataError(f"{root}: no such folder or npz file")
-    found = Found([], [], [], [])
-    for folder in image_folders(root):
+    found, folders = Found([], [], [], []), folders_in(root)
+    for folder in image_folders(root, folders):
         place = folder.parent
         manifest, groups, allowed = _told_of(place, root)
         if permissive and not allowed:
@@ -132,7 +132,7 @@ def find_images(root: Path | str, permissive: bool = False) -> Found:
             else:
                 found.pairs.append(Pair(place.relative_to(root).as_posix(), image, marked[0], groups, slices))
     if not permissive:
-        cases = [root] if is_case else sorted(p for folder in folders_in(root) for p in folder.glob("*.npz"))
+        cases = [root] if is_case else sorted(p for folder in folders for p in folder.glob("*.npz"))
         found.pairs.extend(Pair(p.stem.split("_")[0], p, p) for p in cases)
     if found.pairs:
         return found

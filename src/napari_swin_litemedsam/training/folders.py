@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from ..io import dicom
@@ -22,9 +22,9 @@ def folders_in(root: Path) -> list[Path]:
     return sorted(Path(place) for place, _, _ in os.walk(root, followlinks=True))
 
 
-def image_folders(root: Path) -> Iterator[Path]:
-    """The folders ``images`` beside ``labels``."""
-    for folder in folders_in(root):
+def image_folders(root: Path, folders: Iterable[Path]) -> Iterator[Path]:
+    """Those of the folders in a root that are called ``images`` and lie beside ``labels``."""
+    for folder in folders:
         if folder != root and folder.name == "images" and (folder.parent / "labels").is_dir():
             yield folder
 
