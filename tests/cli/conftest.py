@@ -2,12 +2,10 @@ import json
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 
 from napari_swin_litemedsam import predictor as predictor_module
 from napari_swin_litemedsam.answers import Prediction
 from napari_swin_litemedsam.cli import main
-from scan_files import GEOMETRIES, VOLUME, itk_image
 
 
 class BoxFiller:
@@ -58,6 +56,10 @@ def command(capsys):
 @pytest.fixture
 def save_scan(tmp_path):
     """Write a scan and, beside it, the file of its boxes if there are any."""
+    # not above, since tests/robustness takes `BoxFiller` from here in processes without pytest's paths
+    import SimpleITK as sitk
+
+    from scan_files import GEOMETRIES, VOLUME, itk_image
 
     def save(name, *boxes, geometry=GEOMETRIES["oblique"], array=VOLUME):
         sitk.WriteImage(itk_image(array, geometry), tmp_path / name)
