@@ -43,7 +43,8 @@ class Options:
     zoom : bool
         Whether small objects are looked at again in the part of the slice around them, which is encoded for it.
     consistent : bool
-        Whether objects go back from their ends, too, and both ways make a mask: each slice is then yielded twice.
+        Whether objects go back from their ends, too, and both ways make a mask: each slice beyond the
+        outermost boxes is then yielded twice, first as a draft.
     stops : StopRules
         End objects without a range.
     """
@@ -88,7 +89,8 @@ class Step:
     z : int
         The slice.
     prediction : Prediction
-        What was found there, the mask tidied up; without points and scribble if the model was not asked.
+        What was found there, the mask tidied up, its probability not. Where the model was not asked there are no
+        points and no scribble, the probability is that of the mask, and the IoU NaN between slices, 0 outside the body.
     stop : Stop, optional
         Why the object goes no further in this direction. Where a rule has ended it, the mask is empty.
     draft : bool

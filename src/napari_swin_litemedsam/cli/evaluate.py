@@ -49,7 +49,7 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
         type=float,
         default=2,
         metavar="T",
-        help="distance that the NSD tolerates, in mm or, without spacing, pixels (default: 2)",
+        help="distance that the NSD tolerates: mm in volumes with a spacing, otherwise pixels (default: 2)",
     )
     parser.set_defaults(run=run)
 

@@ -177,13 +177,15 @@ def write_labels(
     ----------
     path : path
         Its ending chooses the format: ``.nii.gz``, ``.nii``, ``.seg.nrrd``, ``.nrrd``, ``.mha``, ``.npz``, ``.png``,
-        ``.tif``; the last three keep no geometry. ``.dcm`` is DICOM-SEG, for labels of a DICOM series only.
+        ``.tif``, ``.tiff``; the last four keep no geometry. ``.dcm`` is DICOM-SEG, for labels of a DICOM series
+        (`source`) only.
     labels : array of int
         ``(Z, Y, X)`` or ``(Y, X)``, ids in 0..65535.
     geometry : Geometry, optional
         Of the scan; by default pixels of 1 mm.
     segments : sequence of Segment
-        Names and colours: in the header of NRRD, otherwise in a JSON file beside the labels.
+        Names and colours: in the header of NRRD, in the segments of DICOM-SEG, otherwise in a JSON file beside the
+        labels.
     source : paths
         The files of the scan, whose header NIfTI and DICOM-SEG take over.
 

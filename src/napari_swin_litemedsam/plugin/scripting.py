@@ -166,7 +166,11 @@ class ScriptSession:
         self.wait()
 
     def commit(self, ids: Iterable[int] | None = None, rule: "Rule" = "keep") -> list[int]:
-        """Write the masks of objects, by default of all, to the result; return the ids of those that had one."""
+        """Write the masks of objects, by default of all, to the result; return their ids.
+
+        `rule` says who gets pixels that have another label already: "keep" leaves them, "overwrite" takes them.
+        Objects that have no mask, or wait for one (`wait` first), are left out.
+        """
         work = self._work
         committed = work.session.commit(list(work.session.open_objects if ids is None else ids), rule)
         if committed:
