@@ -47,7 +47,10 @@ def cases(args):
     """Yield source, image, and the masks and boxes of the objects on it, for every chosen case that has any."""
     warnings.simplefilter("ignore")
     for source, pairs in pairs_by_source(args.data).items():
-        for sample in read_all(pairs[:: args.every])[0]:
+        samples, problems = read_all(pairs[:: args.every])
+        for problem in problems:
+            print(f"skipped {problem}", file=sys.stderr)
+        for sample in samples:
             found = list(boxed_objects(sample, args.objects))
             if found:
                 masks, boxes = zip(*found, strict=True)
@@ -96,7 +99,8 @@ def _row(name, count, means, digits):
 
 def in_new_process(code, *arguments):
     """The numbers that a script prints last."""
-    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
+    # what goes wrong in it is seen
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.PIPE, text=True)
     return [float(x) for x in done.stdout.split("\n")[-2].split()]
 
 

@@ -41,7 +41,10 @@ def ellipses(image, boxes):
 def grown(truth, pixels):
     """The box of an object, so many pixels of the frame too large, inside the image."""
     larger = bounding_box(truth) + pixels * max(truth.shape) / FRAME_SIZE * np.array([-1, -1, 1, 1])
-    return np.clip(larger, 0, np.tile(truth.shape, 2) - 1.0)
+    low, high = np.split(np.clip(larger, 0, np.tile(truth.shape, 2) - 1.0), 2)
+    # a line one pixel thick would have a box without an area
+    thin = (high <= low) / 2
+    return np.concatenate([low - thin, high + thin])
 
 
 @torch.no_grad()
@@ -71,7 +74,7 @@ def main(argv=None):
     models = {"ellipse": ellipses, "ours": model(args.checkpoint)}
     seen = [(maps, load_model(args.checkpoint).network)]
     if has_lite_medsam():
-        models["LiteMedSAM"] = model("litemedsam", zoom=False)
+        models["LiteMedSAM"] = model("litemedsam", zoom=False)  # as published
         seen.append((teacher_maps, load_model("litemedsam").network))
     scores, spread = defaultdict(list), defaultdict(list)
     for source, image, truths, _ in cases(args):

@@ -69,7 +69,8 @@ def main(argv=None):
     args.output.mkdir(parents=True, exist_ok=True)
 
     for source, pairs in pairs_by_source(args.data).items():
-        solid = any(len(sample.image) > 1 for sample in read_all(pairs[:1])[0])
+        # by the first one that can be used
+        solid = next((len(found[0].image) > 1 for pair in pairs if (found := read_all([pair])[0])), False)
         if solid and not args.volumes:
             print(f"{source}: volumes are left out; --volumes N takes N of them", file=sys.stderr)
         samples, problems = read_all(pairs[: args.volumes] if solid else pairs[:: args.every])

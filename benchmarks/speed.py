@@ -197,15 +197,11 @@ def agreement(backend, exact, data, count):
                 predictor.set_image(image)
                 masks.append([r.mask for r in predictor.predict_many([box for _, box in found])])
             rows += [
-                (_dice(a, b), dice(truth, a), dice(truth, b)) for (truth, _), a, b in zip(found, *masks, strict=True)
+                (dice(a, b), dice(truth, a), dice(truth, b)) for (truth, _), a, b in zip(found, *masks, strict=True)
             ]
         if len(rows) >= count:
             break
     return np.array(rows[:count])
-
-
-def _dice(a, b):
-    return dice(a, b) if a.any() or b.any() else 1.0
 
 
 def profile(model, backend):

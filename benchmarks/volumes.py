@@ -222,6 +222,8 @@ def main():
                     scores[name][source].append(100 * dice(truth, result))
                     ends[name][source].append(100 * ends_dice(truth, result, box))
             print(pair.image.name, len(found), "objects", flush=True)
+    if not volumes:
+        raise SystemExit(f"{args.data}: holds no volumes in NIfTI with objects")
     modalities = sorted({source.partition("/")[0] for source in next(iter(scores.values()))})
     lines = [
         f"{volumes} volumes, {objects} objects, {1000 * encoding:.0f} ms an encoding, {backend.description}",

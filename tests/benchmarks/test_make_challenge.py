@@ -37,3 +37,12 @@ def test_volumes_that_are_left_out_are_told(make_challenge, tmp_path, capsys):
     assert "MR: volumes are left out; --volumes N takes N of them" in capsys.readouterr().err
     make_challenge.main([str(tmp_path / "val"), str(tmp_path / "out"), "--volumes", "1"])
     assert read_case(tmp_path / "out" / "MR_MR_a.npz").is_volume
+
+
+def test_volumes_are_volumes_though_the_first_is_broken(make_challenge, tmp_path):
+    volume = np.ones((3, 20, 20), np.uint8)
+    (tmp_path / "val").mkdir()
+    np.savez(tmp_path / "val" / "MR_a.npz", imgs=volume, gts=0 * volume)
+    np.savez(tmp_path / "val" / "MR_b.npz", imgs=volume, gts=volume)
+    make_challenge.main([str(tmp_path / "val"), str(tmp_path / "out"), "--volumes", "2"])
+    assert read_case(tmp_path / "out" / "MR_MR_b.npz").is_volume

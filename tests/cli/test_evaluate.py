@@ -454,3 +454,42 @@ def test_a_missing_folder_to_compare_with_is_exit_code_2(command, folders, label
     np.savez(folders[1] / "CT_1.npz", gts=labels)
     code, out, err = command("evaluate", *folders, "--against", tmp_path / "absent")
     assert (code, out, len(err)) == (2, [], 1)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_two_files_of_one_name_are_exit_code_2(command, folders, labels, place):
+    for folder in folders:
+        np.savez(folder / "CT_1.npz", gts=labels, segs=labels)
+    write_labels(folders[place] / "CT_1.nii.gz", labels[None])
+    code, _, err = command("evaluate", *folders)
+    assert code == 2
+    assert len(err) == 1
+    assert "CT_1.nii.gz" in err[0]
+    assert "CT_1.npz" in err[0]
+
+
+def test_linked_folders_count_and_hidden_ones_do_not(command, folders, labels, tmp_path):
+    pred, truth = folders
+    for folder in (pred / "CT", tmp_path / "elsewhere", truth / ".ipynb_checkpoints"):
+        folder.mkdir()
+    np.savez(tmp_path / "elsewhere" / "1.npz", gts=labels)
+    np.savez(truth / ".ipynb_checkpoints" / "1-checkpoint.npz", gts=labels)
+    (truth / "CT").symlink_to(tmp_path / "elsewhere")
+    # a link that leads back is followed once
+    (truth / "CT" / "back").symlink_to(truth)
+    np.savez(pred / "CT" / "1.npz", segs=labels)
+    code, out, err = command("evaluate", pred, truth)
+    assert (code, err) == (0, [])
+    assert table(out) == {"CT": [1, 2, 1, 1]}
+
+
+def test_a_damaged_file_of_times_costs_no_report(command, folders, labels, tmp_path):
+    pred, truth = folders
+    np.savez(truth / "CT_1.npz", gts=labels)
+    np.savez(pred / "CT_1.npz", segs=labels)
+    (pred / "times.csv").write_text("case,seconds\nCT_1,\n")
+    code, _, _ = command("evaluate", pred, truth, "--html", tmp_path / "report.html")
+    assert code == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "not a table of cases and seconds" in page
+    assert "100.00" in page

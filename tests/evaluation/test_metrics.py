@@ -137,3 +137,12 @@ def test_hausdorff_distance_lies_between_the_smallest_and_the_largest_distance(s
         pixels, targets = np.argwhere(a), np.argwhere(b)
         farthest = max(farthest, np.linalg.norm(pixels[:, None] - targets, axis=-1).min(axis=1).max())
     assert 0 <= distance <= farthest + np.sqrt(len(shape))
+
+
+@pytest.mark.parametrize("spacing", [np.float32(0.4), 0.4, np.nextafter(np.float32(0.4), np.float32(0))])
+def test_the_last_digits_of_a_spacing_do_not_decide(spacing):
+    mask = np.zeros((20, 20, 20), bool)
+    mask[4:12, 4:12, 4:12] = True
+    moved = np.roll(mask, 5, axis=0)
+    assert surface_dice(mask, moved, (float(spacing),) * 3, 2) == 1
+    assert surface_dice(mask, moved, (float(spacing),) * 3, 1.99) < 1

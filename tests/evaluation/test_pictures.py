@@ -72,9 +72,23 @@ def test_any_image_can_be_shown(truth, kind):
     if kind != "empty":
         assert pixels.min() < 30
         assert pixels.max() > 225
+    else:
+        assert pixels.shape == truth.shape, "nothing to cut it to"
 
 
 def test_colours_are_kept(truth):
     image = np.zeros((*truth.shape, 3), np.uint8)
     image[..., 1] = 200
     assert (parts(picture(image, truth, [], "case"))[0] == (0, 200, 0)).all()
+
+
+def test_what_nobody_could_see_is_left_out_of_large_pictures():
+    truth = np.zeros((3000, 2000), np.uint8)
+    truth[500:2500, 500:1500] = 1
+    image = np.random.default_rng(0).integers(0, 255, (*truth.shape, 3), np.uint8)
+    svg = picture(image, truth, [], "case")
+    pixels, (outline,) = parts(svg)
+    assert max(pixels.shape) <= 480
+    assert len(svg) < 1_500_000
+    extent = np.ptp(outline, axis=0) / pixels.shape[1::-1]
+    np.testing.assert_allclose(extent, (2 / 3, 2 / 3), atol=0.01)

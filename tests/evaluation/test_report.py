@@ -4,7 +4,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.evaluation.cases import find_labels, score_files
+from napari_swin_litemedsam.evaluation.cases import Predictions, find_labels, predictions_in, score_files
 from napari_swin_litemedsam.evaluation.report import WORST, write_report
 from napari_swin_litemedsam.evaluation.scores import write_csv
 from napari_swin_litemedsam.io.times import write_times
@@ -29,8 +29,12 @@ def report(tmp_path):
     def report(*predictions, images=None):
         truths = find_labels(folders[2])
         paths = [tmp_path / name for name in predictions]
-        scores = [[s for name, path in truths.items() for s in score_files(name, path, p).objects] for p in paths]
-        write_report(tmp_path / "report.html", truths, paths, scores, images and tmp_path / images)
+        found = [predictions_in(path, truths) for path in paths]
+        scores = [
+            [s for name, path in truths.items() for s in score_files(name, path, one.files.get(name)).objects]
+            for one in found
+        ]
+        write_report(tmp_path / "report.html", truths, found, scores, images and tmp_path / images)
         return (tmp_path / "report.html").read_text(encoding="utf-8")
 
     return report
@@ -94,6 +98,11 @@ def test_running_times_of_two_predictions_are_of_the_same_cases(report, tmp_path
     ]
 
 
+def test_a_prediction_without_times_leaves_those_of_the_other(report, tmp_path):
+    write_times(tmp_path / "ours", {"CT_01": 1, "CT_05": 3})
+    assert times_in(report("theirs", "ours")) == [["CT", "2", "", "2.00", "CT_05", "60 &times; 80", "1", "", "3.00"]]
+
+
 def test_images_may_lie_elsewhere_or_nowhere(report):
     with_own, with_other, without = report("ours"), report("ours", images="images"), report("ours", images="truth/none")
     assert len({with_own, with_other, without}) == 3
@@ -102,8 +111,9 @@ def test_images_may_lie_elsewhere_or_nowhere(report):
 def test_names_of_files_may_be_no_text(tmp_path):
     name = "caf\udce9"
     np.savez(tmp_path / "truth.npz", gts=np.ones((9, 9), np.uint8))
-    scores = score_files(PurePath(name), tmp_path / "truth.npz", tmp_path / "none").objects
-    write_report(tmp_path / "r.html", {PurePath(name): tmp_path / "truth.npz"}, [Path(name)], [scores])
+    scores = score_files(PurePath(name), tmp_path / "truth.npz", None).objects
+    none = Predictions(Path(name), {})
+    write_report(tmp_path / "r.html", {PurePath(name): tmp_path / "truth.npz"}, [none], [scores])
     write_csv(tmp_path / "r.csv", scores)
     for path in (tmp_path / "r.html", tmp_path / "r.csv"):
         assert r"caf\udce9" in path.read_text(encoding="utf-8")
@@ -112,8 +122,9 @@ def test_names_of_files_may_be_no_text(tmp_path):
 def test_names_cannot_break_the_page(tmp_path):
     labels = np.ones((9, 9), np.uint8)
     np.savez(tmp_path / "a&b.npz", gts=labels)
-    scores = score_files(PurePath("a&b"), tmp_path / "a&b.npz", tmp_path / "<none>").objects
-    write_report(tmp_path / "r.html", {PurePath("a&b"): tmp_path / "a&b.npz"}, [Path("<none>")], [scores])
+    scores = score_files(PurePath("a&b"), tmp_path / "a&b.npz", None).objects
+    none = Predictions(Path("<none>"), {})
+    write_report(tmp_path / "r.html", {PurePath("a&b"): tmp_path / "a&b.npz"}, [none], [scores])
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "<none>" not in page
     assert "a&amp;b" in page

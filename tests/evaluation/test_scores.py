@@ -22,6 +22,12 @@ from napari_swin_litemedsam.evaluation import ObjectScore, modality_of, score_ca
         ("OCT/retina/images.png", "OCT"),
         # the file's own name counts before its folders, and words inside words do not
         ("CT/PET_1.npz", "PET"),
+        ("MRI_1.nii.gz", "MR"),
+        ("CTA_1.nii.gz", "CT"),
+        ("endoscopy_1.png", "ENDO"),
+        ("fundus/microaneurysms/1.png", "FUNDUS"),
+        ("MR/endocardium/1.png", "MR"),
+        ("microbleeds_MR_1.png", "MR"),
         ("octopus/12.png", "unknown"),
         ("case_12.npz", "unknown"),
     ],
@@ -79,3 +85,15 @@ def test_csv_has_a_row_per_object(tmp_path):
         rows = list(csv.DictReader(file))
     expected = {"case": "a, b", "modality": "CT", "object": "1", "dsc": "0.5", "nsd": "0.25", "note": "note"}
     assert rows == [expected | {"hd95": "3.0", "pixels": "64"}]
+
+
+@pytest.mark.parametrize("ids", [(1, 2), (7, 65535), (70000, 2**31), (-1, 3)])
+def test_objects_are_found_wherever_the_prediction_has_them(ids):
+    truth = np.zeros((50, 60), np.int64)
+    truth[5:15, 5:15], truth[30:40, 30:40] = ids
+    prediction = np.zeros_like(truth)
+    prediction[5:15, 45:55] = ids[0]
+    prediction[30:40, 35:45] = ids[1]
+    elsewhere, beside = sorted(score_case("CT_1", "CT", truth, prediction), key=lambda s: ids.index(s.object))
+    assert (elsewhere.dsc, elsewhere.hd95) == (0, pytest.approx(40, abs=1))
+    assert (beside.dsc, beside.hd95) == (0.5, pytest.approx(5))

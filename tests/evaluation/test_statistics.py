@@ -73,3 +73,11 @@ def test_equal_predictions_do_not_differ():
 def test_predictions_of_different_cases_are_not_compared():
     with pytest.raises(ValueError, match="same cases"):
         compare([score("a", "CT", 1, 0.5)], [score("b", "CT", 1, 0.5)])
+
+
+def test_objects_in_another_order_are_no_difference():
+    values = [(0.1, 0.7, 0.2), (0.3, 0.3, 0.9)]
+    ours = [score(f"CT_{c}", "CT", i, v) for c, of in enumerate(values) for i, v in enumerate(of)]
+    theirs = [score(f"CT_{c}", "CT", i, v) for c, of in enumerate(values) for i, v in enumerate(of[::-1])]
+    (row,) = compare(ours, theirs)
+    assert (row.better, row.worse, row.p) == (0, 0, 1.0)

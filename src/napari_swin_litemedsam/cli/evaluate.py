@@ -13,7 +13,7 @@ from ._jobs import check_writable
 
 if TYPE_CHECKING:
     from ..evaluation import Comparison, Summary
-    from ..evaluation.cases import CaseScores
+    from ..evaluation.cases import CaseScores, Predictions
 
 # cases of one remark; the report has all
 _NAMED = 10
@@ -67,18 +67,19 @@ def run(args: argparse.Namespace) -> int:
     if args.output and args.html and args.output.resolve() == args.html.resolve():
         raise ValueError(f"{args.html}: named for both -o and --html")
     from ..evaluation import compare, summarise, write_csv
-    from ..evaluation.cases import CaseError, find_labels
+    from ..evaluation.cases import CaseError, find_labels, predictions_in
     from ..evaluation.remarks import remarks
 
-    predictions = [path for path in (args.prediction, args.against) if path]
-    for path in predictions:
+    paths = [path for path in (args.prediction, args.against) if path]
+    for path in paths:
         if not path.exists():
             raise CaseError(f"{path}: no such file or folder")
     truths = find_labels(args.truth)
-    for path in predictions:
-        _check_pairs(truths, path, args.truth)
+    predictions = [predictions_in(path, truths) for path in paths]
+    for one in predictions:
+        _check_pairs(one, args.truth, next(iter(truths)))
     failures: list[str] = []
-    results = [_score(truths, path, args.tolerance, failures, len(predictions) > 1) for path in predictions]
+    results = [_score(truths, one, args.tolerance, failures, len(predictions) > 1) for one in predictions]
     scores = [[score for case in result.values() for score in case.objects] for result in results]
     if not scores[0] and failures:
         raise CaseError(failures[0])
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         raise CaseError(f"{args.truth}: holds no labelled object that can be read")
     for failure in dict.fromkeys(failures):
         print(failure, file=sys.stderr)
-    uncounted = remarks(truths, predictions, results)
+    uncounted = remarks(predictions, results)
     for remark in uncounted:
         print(remark.told(_NAMED), file=sys.stderr)
     _print_summaries(summarise(scores[0]))
@@ -102,24 +103,27 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _check_pairs(truths: dict[PurePath, Path], predictions: Path, truth: Path) -> None:
+def _check_pairs(predictions: "Predictions", truth: Path, example: PurePath) -> None:
     """Check that names tell which prediction belongs to which truth."""
-    from ..evaluation.cases import CaseError, counterpart
+    from ..evaluation.cases import CaseError
 
     owners: dict[Path, PurePath] = {}
-    for name in truths:
-        found = counterpart(predictions, name)
-        if found is not None and (other := owners.setdefault(found, name)) != name:
+    for name, found in predictions.files.items():
+        if (other := owners.setdefault(found, name)) != name:
             told = f"{other.as_posix()} and {name.as_posix()}"
             raise CaseError(f"{found}: cannot be the prediction of two cases, {told}")
     if not owners:
         raise CaseError(
-            f"{predictions}: holds no file named as one of {truth} apart from the ending, such as {next(iter(truths))}"
+            f"{predictions.path}: holds no file named as one of {truth} apart from the ending, such as {example}"
         )
 
 
 def _score(
-    truths: dict[PurePath, Path], predictions: Path, tolerance: float, failures: list[str], one_of_several: bool
+    truths: dict[PurePath, Path],
+    predictions: "Predictions",
+    tolerance: float,
+    failures: list[str],
+    one_of_several: bool,
 ) -> "dict[PurePath, CaseScores]":
     """Score all cases; what went wrong is added to `failures`."""
     from ..evaluation.cases import CaseError, score_files
@@ -128,7 +132,7 @@ def _score(
     cases = tqdm(truths.items(), desc="evaluate", unit="case", leave=False, disable=None, file=sys.stderr)
     for name, path in cases:
         try:
-            results[name] = score_files(name, path, predictions, tolerance)
+            results[name] = score_files(name, path, predictions.files.get(name), tolerance)
         except CaseError as error:
             # without objects of the truth there is nothing to count
             failures.append(str(error))
@@ -136,8 +140,8 @@ def _score(
         notes = dict.fromkeys(score.note for score in results[name].objects if score.note)
         for note in notes:
             # what cannot be read names itself
-            named = note.startswith(str(predictions)) or not one_of_several
-            failures.append(f"{'' if named else f'{predictions}: '}{note}, counted as 0")
+            named = note.startswith(str(predictions.path)) or not one_of_several
+            failures.append(f"{'' if named else f'{predictions.path}: '}{note}, counted as 0")
     return results
 
 

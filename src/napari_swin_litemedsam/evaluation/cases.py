@@ -1,17 +1,19 @@
 """Truth and prediction on disk: which files belong together, and their scores."""
 
-import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Geometry
-from ..io.files import CaseError
+from ..io.files import CaseError, folders_in
 from ..io.npz import read_case_labels
 from ..io.placing import cut, place_on
-from ..io.scans import LABEL_SUFFIXES, read_label_scan, read_scan
+from ..io.scans import IMAGE_SUFFIXES, LABEL_SUFFIXES, read_label_scan, read_scan
 from .scores import ObjectScore, modality_of, score_case
 
 # what nnU-Net adds to the name of an image, and so `predict` to that of its labels
@@ -27,6 +29,13 @@ class Labels:
     geometry: Geometry | None = None
 
 
+class Predictions(NamedTuple):
+    """What is evaluated: a folder, or one file, and the file of each case in it, if there is one."""
+
+    path: Path
+    files: dict[PurePath, Path]
+
+
 @dataclass(frozen=True)
 class CaseScores:
     """Scores of a case's objects, none if its truth is empty, and label ids predicted besides, which do not count."""
@@ -37,8 +46,13 @@ class CaseScores:
 
 def stem(path: PurePath) -> PurePath:
     """A path without the suffix of a label file; names may hold dots."""
-    suffix = next((s for s in LABEL_SUFFIXES if path.name.lower().endswith(s)), "")
-    return path.with_name(path.name[: len(path.name) - len(suffix)])
+    return path.with_name(_split(path.name, LABEL_SUFFIXES)[0])
+
+
+def _split(name: str, suffixes: tuple[str, ...]) -> tuple[str, str]:
+    """A file's name without the suffix, where capitals do not count, and the suffix; empty if it is none of these."""
+    suffix = next((s for s in suffixes if name.lower().endswith(s)), "")
+    return name[: len(name) - len(suffix)], suffix
 
 
 def find_labels(path: Path) -> dict[PurePath, Path]:
@@ -47,41 +61,74 @@ def find_labels(path: Path) -> dict[PurePath, Path]:
     Raises
     ------
     CaseError
-        If there are none.
+        If there are none, or two of one name.
     """
     if path.is_file():
         return {stem(PurePath(path.name)): path}
     if not path.exists():
         raise CaseError(f"{path}: no such file or folder")
-    named = (p for p in path.rglob("*") if p.name.lower().endswith(LABEL_SUFFIXES) and not p.name.startswith("."))
-    found = sorted(p for p in named if p.is_file())
-    if not found:
+    files = label_files(path)
+    if not files:
         raise CaseError(f"{path}: holds no label files ({', '.join(LABEL_SUFFIXES)})")
-    files: dict[PurePath, Path] = {}
-    for file in found:
-        files.setdefault(stem(file.relative_to(path)), file)
-    return files
+    return {name: _only(same) for name, same in files.items()}
 
 
-def counterpart(path: Path, name: PurePath, suffixes: tuple[str, ...] = LABEL_SUFFIXES) -> Path | None:
-    """The file of the same case in another folder: at the same place or, by name, at its top; a file is itself.
+def label_files(folder: Path) -> dict[PurePath, list[Path]]:
+    """The label files below a folder by their place in it without suffix, also where several share one."""
+    return {
+        place.relative_to(folder) / name: same
+        for place in folders_in(folder)
+        for name, same in _named(place, LABEL_SUFFIXES).items()
+    }
+
+
+def _named(folder: Path, suffixes: tuple[str, ...]) -> Mapping[str, list[Path]]:
+    """The files of a folder with one of the suffixes, by their names without it, in the suffixes' order."""
+    found = defaultdict(list)
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        name, suffix = _split(file.name, suffixes)
+        if suffix and not name.startswith(".") and file.is_file():
+            found[name].append((suffixes.index(suffix), file))
+    return {name: [file for _, file in sorted(files)] for name, files in found.items()}
+
+
+def _only(files: list[Path]) -> Path:
+    if len(files) > 1:
+        raise CaseError(f"{files[0]} and {files[1].name} have the same name: only one can be the labels of a case")
+    return files[0]
+
+
+def predictions_in(path: Path, names: Iterable[PurePath]) -> Predictions:
+    """Find the label files of cases: at the same place in a folder or, by name, at its top; a file is itself.
 
     Where there is none, one whose name goes on as the images of nnU-Net do, with ``_0000``.
+
+    Raises
+    ------
+    CaseError
+        If there are two of one name.
     """
+    files = _files_of(path, names, LABEL_SUFFIXES)
+    return Predictions(path, {name: _only(same) for name, same in files.items()})
+
+
+def _files_of(path: Path, names: Iterable[PurePath], suffixes: tuple[str, ...]) -> dict[PurePath, list[Path]]:
     if path.is_file():
-        return path
-    places = dict.fromkeys((name, PurePath(name.name)))
-    for place in (*places, *(place.with_name(f"{place.name}{_FIRST_CHANNEL}") for place in places)):
-        for suffix in suffixes:
-            candidate = path / place.parent / f"{place.name}{suffix}"
-            if candidate.is_file():
-                return candidate
-        # where capitals count, an ending in them is another one
-        for candidate in sorted((path / place.parent).glob("*")):
-            start, ending = candidate.name[: len(place.name)], candidate.name[len(place.name) :]
-            if start == place.name and ending.lower() in suffixes and candidate.is_file():
-                return candidate
-    return None
+        return {name: [path] for name in names}
+    folders: dict[PurePath, Mapping[str, list[Path]]] = {}
+
+    def files_at(place: PurePath) -> list[Path]:
+        if place.parent not in folders:
+            folders[place.parent] = _named(path / place.parent, suffixes)
+        return folders[place.parent].get(place.name, [])
+
+    found = {}
+    for name in names:
+        places = dict.fromkeys((name, PurePath(name.name)))
+        tried = (*places, *(place.with_name(f"{place.name}{_FIRST_CHANNEL}") for place in places))
+        if files := next(filter(None, map(files_at, tried)), None):
+            found[name] = files
+    return found
 
 
 def read_truth(path: Path) -> Labels:
@@ -134,8 +181,17 @@ def _on_one_grid(labels: Labels, truth: Labels, path: Path) -> tuple[NDArray, ND
     return cut(truth.ids, low, high), cut(labels.ids, low - shift, high - shift)
 
 
-def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tolerance: float = 2) -> CaseScores:
+def score_files(name: PurePath, truth_path: Path, path: Path | None, tolerance: float = 2) -> CaseScores:
     """Score the objects of one case; a prediction that is missing or cannot be used counts as 0 and is noted.
+
+    Parameters
+    ----------
+    name : PurePath
+        Of the case.
+    truth_path, path : Path
+        Files of the truth and of the prediction; None if there is none.
+    tolerance : float
+        Of the NSD.
 
     Raises
     ------
@@ -144,7 +200,6 @@ def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tole
     """
     truth = read_truth(truth_path)
     case, modality = name.as_posix(), modality_of(truth_path)
-    path = counterpart(Path(predictions), name)
     note = f"{case}: prediction missing"
     if path is not None:
         try:
@@ -161,13 +216,15 @@ def score_files(name: PurePath, truth_path: Path, predictions: os.PathLike, tole
     return CaseScores(score_case(case, modality, truth.ids, None, truth.spacing, note=note))
 
 
-def read_image(name: PurePath, truth_path: Path, images: Path | None, shape: tuple[int, ...]) -> NDArray | None:
-    """The image of a case, from a folder of images or from the truth's own file; None if there is none that fits."""
-    path = counterpart(images, name, (*LABEL_SUFFIXES, ".jpg", ".jpeg")) if images else truth_path
-    if path is None or (images is None and path.suffix.lower() != ".npz"):
-        return None
+def image_files(names: Iterable[PurePath], images: Path) -> dict[PurePath, Path]:
+    """The images of cases, from a folder of them."""
+    return {name: files[0] for name, files in _files_of(images, names, (*IMAGE_SUFFIXES, ".npz")).items()}
+
+
+def read_image(path: Path | None, shape: tuple[int, ...]) -> NDArray | None:
+    """The image in a file; None if there is none that fits labels of this shape."""
     try:
-        image = read_scan(path).array
+        image = None if path is None else read_scan(path).array
     except CaseError:
         return None
-    return image if image.shape[: len(shape)] == shape else None
+    return image if image is not None and image.shape[: len(shape)] == shape else None

@@ -58,12 +58,12 @@ def match_objects(
         if not match:
             yield Match(id, 0, 0.0, 0.0, float("inf"))
             continue
-        both = _hull(place, reference_places[match - 1])
+        both = hull(place, reference_places[match - 1])
         pair = reference[both] == match, labels[both] == id
         yield Match(id, match, dice(*pair), surface_dice(*pair, spacing, tolerance), hausdorff95(*pair, spacing))
 
 
-def _hull(*places: tuple[slice, ...]) -> tuple[slice, ...]:
+def hull(*places: tuple[slice, ...]) -> tuple[slice, ...]:
     """The smallest box around boxes, with a margin of one pixel where there is room."""
     return tuple(
         slice(max(0, min(side.start for side in sides) - 1), max(side.stop for side in sides) + 1)

@@ -15,6 +15,7 @@ _SIDE = 240
 # a picture reaches this share of the objects' extent beyond them, and at least so many pixels in all
 _MARGIN = 0.25
 _SMALLEST = 64
+_LARGEST = 2 * _SIDE  # more pixels would be seen by nobody
 
 
 def picture(image: NDArray | None, truth: NDArray, predictions: list[NDArray | None], label: str) -> str:
@@ -38,8 +39,10 @@ def picture(image: NDArray | None, truth: NDArray, predictions: list[NDArray | N
         image = None if image is None else image[z]
         truth, predictions = truth[z], [None if p is None else p[z] for p in predictions]
     rows, columns = _window([truth, *(p for p in predictions if p is not None)])
+    step = -(-max(rows.stop - rows.start, columns.stop - columns.start) // _LARGEST)
+    rows, columns = slice(rows.start, rows.stop, step), slice(columns.start, columns.stop, step)
     ground = np.full(truth.shape, 96, np.uint8) if image is None else _displayed(image)
-    height, width = rows.stop - rows.start, columns.stop - columns.start
+    height, width = truth[rows, columns].shape
     layers: list[tuple[NDArray | None, str, str]] = [(truth, TRUTH, "")]
     layers += [(p, colour, ' stroke-dasharray="5 3"') for p, colour in zip(predictions, PREDICTIONS, strict=False)]
     outlines = "".join(

@@ -1,10 +1,10 @@
 """What does not count in an evaluation, and so must be told: empty truths, and predictions of nothing in the truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from .cases import CaseError, CaseScores, counterpart, find_labels, stem
+from .cases import CaseScores, Predictions, label_files
 
 
 @dataclass(frozen=True)
@@ -20,41 +20,33 @@ class Remark:
         return f"{self.words}: {', '.join(self.names[:most])}" + (f" and {more} more" if more > 0 else "")
 
 
-def remarks(
-    truths: Mapping[PurePath, Path], predictions: Sequence[Path], results: Sequence[Mapping[PurePath, CaseScores]]
-) -> list[Remark]:
+def remarks(predictions: Sequence[Predictions], results: Sequence[Mapping[PurePath, CaseScores]]) -> list[Remark]:
     """What does not count.
 
     Parameters
     ----------
-    truths : mapping
-        Files by case, as from `find_labels`.
-    predictions : sequence of paths
-        What was compared with them.
+    predictions : sequence of Predictions
+        What was evaluated.
     results : sequence of mappings
         The scores of each prediction by case.
     """
     empty = [name.as_posix() for name, result in results[0].items() if not result.objects]
     found = [Remark("without objects in the truth, not counted", tuple(empty))]
-    for path, cases in zip(predictions, results, strict=True):
+    for (path, files), cases in zip(predictions, results, strict=True):
         besides = [
             f"{name.as_posix()} ({', '.join(map(str, result.besides))})"
             for name, result in cases.items()
             if result.besides
         ]
         found.append(Remark(f"labels in {path} that the truth lacks, not counted", tuple(besides)))
-        found.append(Remark(f"files in {path} that belong to no case, not counted", tuple(_spare(truths, path))))
+        found.append(
+            Remark(f"files in {path} that belong to no case, not counted", tuple(_spare(path, files.values())))
+        )
     return [remark for remark in found if remark.names]
 
 
-def _spare(truths: Mapping[PurePath, Path], predictions: Path) -> list[str]:
+def _spare(folder: Path, used: Collection[Path]) -> list[str]:
     """Label files of a folder that are no case's prediction."""
-    if predictions.is_file():
+    if folder.is_file():
         return []
-    try:
-        files = find_labels(predictions)
-    except CaseError:
-        return []
-    used = (counterpart(predictions, name) for name in truths)
-    names = {stem(file.relative_to(predictions)) for file in used if file is not None}
-    return [name.as_posix() for name in files if name not in names]
+    return [name.as_posix() for name, files in label_files(folder).items() if not set(files) & set(used)]

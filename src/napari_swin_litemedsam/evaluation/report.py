@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path, PurePath
 
 from ..io.files import replacing
-from .cases import CaseError, counterpart, read_image, read_prediction, read_truth
+from .cases import CaseError, Predictions, image_files, read_image, read_prediction, read_truth
 from .charts import box_plots, scatter
 from .pictures import PREDICTIONS, TRUTH, picture
 from .remarks import Remark
@@ -32,7 +32,7 @@ figcaption { font-size: .8em; overflow-wrap: anywhere } svg { max-width: 100%; h
 def write_report(
     path: str | os.PathLike,
     truths: Mapping[PurePath, Path],
-    predictions: Sequence[Path],
+    predictions: Sequence[Predictions],
     scores: Sequence[Sequence[ObjectScore]],
     images: Path | None = None,
     tolerance: float = 2,
@@ -46,7 +46,7 @@ def write_report(
         Of the HTML file.
     truths : mapping
         Files by case, as from `find_labels`.
-    predictions : sequence of paths
+    predictions : sequence of Predictions
         The prediction and, for a comparison, another one.
     scores : sequence of sequences of ObjectScore
         Of each prediction.
@@ -57,10 +57,11 @@ def write_report(
     uncounted : sequence of Remark
         What does not count.
     """
-    names = _names(predictions)
+    paths = [one.path for one in predictions]
+    names = _names(paths)
     parts = [
         "<h1>Evaluation</h1>",
-        _introduction(predictions, scores[0], tolerance),
+        _introduction(paths, scores[0], tolerance),
         "<h2>Scores per modality</h2>",
         score_table(scores, names),
     ]
@@ -74,7 +75,12 @@ def write_report(
     if uncounted:
         parts += ["<h2>What does not count</h2>", "<ul>"]
         parts += [f"<li>{escape(remark.told())}</li>" for remark in uncounted] + ["</ul>"]
-    if times := time_table(truths, predictions, scores[0], names):
+    try:
+        times = time_table(truths, predictions, scores[0], names)
+    except CaseError as error:
+        # scores that took long are not lost for it
+        times = f"<p>{escape(str(error))}</p>"
+    if times:
         parts += ["<h2>Running time in seconds</h2>", times]
     parts += [
         "<h2>DSC of the objects per modality</h2>",
@@ -136,21 +142,30 @@ def _sizes(scores: Sequence[ObjectScore]) -> str:
 
 
 def _worst(
-    truths: Mapping[PurePath, Path], predictions: Sequence[Path], scores: Sequence[ObjectScore], images: Path | None
+    truths: Mapping[PurePath, Path],
+    predictions: Sequence[Predictions],
+    scores: Sequence[ObjectScore],
+    images: Path | None,
 ) -> Iterable[str]:
     """A figure for each of the cases with the lowest DSC."""
     means = {case: (modality, *m) for modality, cases in case_means(scores).items() for case, m in cases.items()}
-    for case in sorted(means, key=lambda case: means[case][1])[:WORST]:
+    worst = sorted(means, key=lambda case: means[case][1])[:WORST]
+    shown: Mapping[PurePath, Path] = (
+        image_files(map(PurePath, worst), images)
+        if images
+        else {name: path for name, path in truths.items() if path.suffix.lower() == ".npz"}
+    )
+    for case in worst:
         modality, dsc, nsd, _ = means[case]
         name = PurePath(case)
         truth = read_truth(truths[name])
         drawn = []
-        for folder in predictions:
+        for one in predictions:
+            path = one.files.get(name)
             try:
-                path = counterpart(folder, name)
                 drawn.append(None if path is None else read_prediction(path, truth))
             except CaseError:
                 drawn.append(None)
-        image = read_image(name, truths[name], images, truth.ids.shape)
+        image = read_image(shown.get(name), truth.ids.shape)
         caption = f"{case} ({modality}): DSC {100 * dsc:.1f}, NSD {100 * nsd:.1f}"
         yield f"<figure>{picture(image, truth.ids, drawn, caption)}<figcaption>{escape(caption)}</figcaption></figure>"

@@ -9,19 +9,26 @@ from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from ..io.files import replacing
+from .matching import hull
 from .metrics import dice, hausdorff95, surface_dice
 
-# how file and folder names begin -> the modality's name in the report
+# words in the names of files and folders -> the modality's name in the report
 _MODALITIES = {
     "ct": "CT",
+    "cta": "CT",
+    "cbct": "CT",
+    "microct": "CT",
     "derm": "DERM",
     "endo": "ENDO",
     "fundus": "FUNDUS",
     "mammo": "MAMMO",
     "micro": "MICRO",
     "mr": "MR",
+    "mra": "MR",
+    "mri": "MR",
     "oct": "OCT",
     "pet": "PET",
     "us": "US",
@@ -30,9 +37,10 @@ _MODALITIES = {
     "xray": "XRAY",
     "xr": "XRAY",
 }
-# words that go on after the short name: Dermoscopy, Microscope, ...; the others must stand alone
-_OPEN_ENDED = ("derm", "endo", "mammo", "micro")
+# how longer words begin: dermoscopy, microscope, ...; endocardium and microbleeds are no modality
+_BEGINNINGS = {"derm": "DERM", "endoscop": "ENDO", "mammo": "MAMMO", "microscop": "MICRO"}
 UNKNOWN = "unknown"
+_MOST = int(np.iinfo(np.uint16).max)
 
 
 @dataclass(frozen=True)
@@ -58,9 +66,10 @@ def modality_of(path: str | os.PathLike) -> str:
         for word in words:
             if word in _MODALITIES:
                 return _MODALITIES[word]
-            for start in _OPEN_ENDED:
+        for word in words:
+            for start, modality in _BEGINNINGS.items():
                 if word.startswith(start):
-                    return _MODALITIES[start]
+                    return modality
     return UNKNOWN
 
 
@@ -98,9 +107,14 @@ def score_case(
     diagonal = float(np.linalg.norm(truth.shape * sides))
     if prediction is None:
         return [ObjectScore(case, modality, i, 0.0, 0.0, diagonal, count, note) for i, count in objects]
+    # most objects are far smaller than the image; the search takes memory for each id up to the highest
+    highest = int(ids.max(initial=0))
+    places = [find_objects(labels, highest) if 0 < highest <= _MOST else [] for labels in (truth, prediction)]
     scores = []
     for i, count in objects:
-        pair = truth == i, prediction == i
+        found = [place for place in (of[i - 1] for of in places if 0 < i <= len(of)) if place is not None]
+        part = hull(*found) if found else ...
+        pair = truth[part] == i, prediction[part] == i
         distance = min(hausdorff95(*pair, sides), diagonal)
         nsd = surface_dice(*pair, sides, tolerance)
         scores.append(ObjectScore(case, modality, i, dice(*pair), nsd, distance, count, note))

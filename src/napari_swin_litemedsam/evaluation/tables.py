@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path, PurePath
 
 from ..io.times import read_times
-from .cases import counterpart, read_truth, stem
+from .cases import Predictions, read_truth, stem
 from .scores import ObjectScore
 from .statistics import Interval, compare, summarise
 
@@ -71,13 +71,14 @@ def comparison_table(scores: Sequence[Sequence[ObjectScore]]) -> str:
 
 def time_table(
     truths: Mapping[PurePath, Path],
-    predictions: Sequence[Path],
+    predictions: Sequence[Predictions],
     scores: Sequence[ObjectScore],
     names: Sequence[str],
 ) -> str:
     """Seconds of each prediction: per modality the mean, and the case that took the first one longest.
 
-    Empty if the time of no case is known. Means are over the cases whose times all predictions tell.
+    Empty if the time of no case is known. Means are over the cases whose times all predictions tell, apart from those
+    that tell none.
 
     Raises
     ------
@@ -88,17 +89,21 @@ def time_table(
     for score in scores:
         same = objects.setdefault(score.modality, {})
         same[score.case] = same.get(score.case, 0) + 1
-    times = [_seconds(folder, truths) for folder in predictions]
+    times = [_seconds(one) for one in predictions]
+    told = [of for of in times if of]
     rows = []
     for modality, cases in sorted(objects.items()):
-        timed = {case: [of[case] for of in times] for case in cases if all(case in of for of in times)}
+        timed = [case for case in cases if told and all(case in of for of in told)]
         if not timed:
             continue
-        slowest = max(timed, key=lambda case: timed[case][0])
+        slowest = max(timed, key=lambda case: told[0][case])
         size = " &times; ".join(map(str, read_truth(truths[PurePath(slowest)]).ids.shape))
-        means = [sum(column) / len(timed) for column in zip(*timed.values(), strict=True)]
-        row = [modality, str(len(timed)), *(f"{mean:.2f}" for mean in means)]
-        row += [escape(slowest), size, str(cases[slowest]), *(f"{seconds:.2f}" for seconds in timed[slowest])]
+        row = [
+            modality,
+            str(len(timed)),
+            *(f"{sum(of[c] for c in timed) / len(timed):.2f}" if of else "" for of in times),
+        ]
+        row += [escape(slowest), size, str(cases[slowest]), *(f"{of[slowest]:.2f}" if of else "" for of in times)]
         rows.append(row)
     if not rows:
         return ""
@@ -106,14 +111,11 @@ def time_table(
     return _table([*head, "slowest case", "size", "objects", *_headed(names, ["seconds"])], rows)
 
 
-def _seconds(predictions: Path, cases: Iterable[PurePath]) -> dict[str, float]:
+def _seconds(predictions: Predictions) -> dict[str, float]:
     """Seconds by case, from the files of times that lie beside the predicted labels."""
     known: dict[Path, dict[str, float]] = {}
     seconds = {}
-    for case in cases:
-        path = counterpart(predictions, case)
-        if path is None:
-            continue
+    for case, path in predictions.files.items():
         if path.parent not in known:
             known[path.parent] = read_times(path.parent)
         # which may be called otherwise than the case

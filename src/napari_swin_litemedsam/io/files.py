@@ -22,6 +22,16 @@ class CaseError(ValueError):
     """A file that is no usable case; the message says why."""
 
 
+def folders_in(root: Path) -> list[Path]:
+    """A folder and all below it, also those that links lead to, each once; hidden ones are left out."""
+    found: dict[str, Path] = {}
+    for place, below, _ in os.walk(root, followlinks=True):
+        real = os.path.realpath(place)
+        below[:] = [] if real in found else sorted(name for name in below if not name.startswith("."))
+        found.setdefault(real, Path(place))
+    return sorted(found.values())
+
+
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block succeeds.

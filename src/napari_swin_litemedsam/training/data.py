@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..io import CaseError, dicom, read_case, read_scan
-from ..io.files import smallest_labels
+from ..io.files import folders_in, smallest_labels
 from ..io.placing import cut, place_on
 from ..io.scans import read_label_scan
 from ..io.segments import suffix_of
-from .folders import folders_in, image_folders, images_in, labels_in
+from .folders import image_folders, images_in, labels_in
 
 _JPEG = (".jpg", ".jpeg")
 

@@ -1,6 +1,5 @@
 """Images and labels in folders, by the names that bring them together."""
 
-import os
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
@@ -15,11 +14,6 @@ _SUFFIXES = (*FILE_SUFFIXES, *dicom.SUFFIXES, ".bmp")
 
 Image = tuple[Path, tuple[Path, ...]]
 """A file, or a folder and the files of a series in it."""
-
-
-def folders_in(root: Path) -> list[Path]:
-    """A folder and all below it, also those that links lead to."""
-    return sorted(Path(place) for place, _, _ in os.walk(root, followlinks=True))
 
 
 def image_folders(root: Path, folders: Iterable[Path]) -> Iterator[Path]:
