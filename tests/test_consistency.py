@@ -24,10 +24,10 @@ class Scripted:
         self.images, self.asked = [], []
 
     def set_image(self, image, window=None, key=None, zoom=None):
-        self.z = int(image.max()) - 1
+        self.z = int(np.asarray(image).max()) - 1
         self.images.append((self.z, key))
 
-    def predict_many(self, boxes, seeds=None):
+    def predict_each(self, boxes, seeds=None):
         results = []
         for box in boxes:
             given = self.back if self.z in self.asked and self.z in self.back else self.there
@@ -155,3 +155,8 @@ def test_each_slice_has_one_final_step_after_its_draft(volume, seed):
     for number, track in enumerate(tracks):
         for z in track.boxes:
             assert not any(s.draft for s in steps if (s.object, s.z) == (number, z))
+
+
+def test_a_box_beside_the_range(volume):
+    steps = run(volume, Track({1: BOX}, 3, 5), Scripted({z: 0.9 * disc(8) for z in range(7)}))
+    assert sorted(step.z for step in steps if not step.draft) == [3, 4, 5]

@@ -29,21 +29,19 @@ class Threshold:
         self.seen = {}
 
     def set_image(self, image, window=None, key=None, zoom=None):
+        image = np.asarray(image)
         if key is None or key not in self.seen:
             self.encoded.append(int(image.max()))
         self.seen[key] = self.image = image
 
-    def predict_many(self, boxes, seeds=None):
-        results = []
+    def predict_each(self, boxes, seeds=None):
+        image = self.image
         for box in boxes:
-            inside = np.zeros(self.image.shape, bool)
+            inside = np.zeros(image.shape, bool)
             y0, x0, y1, x1 = np.rint(box).astype(int)
             inside[y0 : y1 + 1, x0 : x1 + 1] = True
-            mask = inside & (self.image > 50)
-            results.append(
-                Prediction(mask, mask.astype(np.float32), self.iou, np.zeros((0, 2)), np.zeros(0), mask, box)
-            )
-        return results
+            mask = inside & (image > 50)
+            yield Prediction(mask, mask.astype(np.float32), self.iou, np.zeros((0, 2)), np.zeros(0), mask, box)
 
 
 @pytest.fixture
@@ -309,6 +307,17 @@ class TestTaper:
         sizes = self.sizes(Track({10: self.FLAT}, 10, 16, masks={14: known}))
         assert sizes[13] == pytest.approx((60, 40))
         assert sizes[16][0] < 45
+
+    def test_where_a_range_only_cuts_a_3d_box_its_ends_count(self):
+        box = (2, *self.FLAT[:2], 18, *self.FLAT[2:])
+        whole = self.sizes(Track.of_box(box))
+        cut = self.sizes(Track.of_box(box, within=(6, 14)))
+        assert cut == {z: size for z, size in whole.items() if 6 <= z <= 14}
+        above = self.sizes(Track.of_box(box, within=(13, 30)))
+        assert sorted(above) == list(range(13, 19))
+        assert above[13] == pytest.approx((60, 40)), "nothing is known of the slices before"
+        with pytest.raises(ValueError, match="none of those asked for"):
+            Track.of_box(box, within=(19, 20))
 
     def test_the_margin_is_added_to_it(self):
         sizes = self.sizes(Track({10: self.FLAT}, 9, 11), margin=2.56)

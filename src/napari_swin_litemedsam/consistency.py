@@ -93,6 +93,9 @@ class WayThere:
             if abs(end.z - nearest) < 2:
                 continue
             first, last = sorted((nearest + direction, end.z))
+            # the boxes may lie beside the range
+            reach = track.span(last + 1)
+            first, last = max(first, reach[0]), min(last, reach[1])
             masks = {z: mask for z, mask in track.masks.items() if first <= z <= last}
             masks[end.z] = end.prediction.mask
             boxes = {end.z: bounding_box(end.prediction.mask)}

@@ -30,6 +30,8 @@ class Track:
         Of the prompts.
     bounds : array, optional
         (y0, x0, y1, x1) that no box leaves.
+    extent : (first, last), optional
+        Slices that the object reaches from and to, if the range is but a part of them.
     """
 
     boxes: Mapping[int, ArrayLike]
@@ -39,9 +41,12 @@ class Track:
     done: Collection[int] = ()
     seed: int = 0
     bounds: ArrayLike | None = None
+    extent: tuple[int, int] | None = None
 
     @classmethod
-    def of_box(cls, box: ArrayLike, start: int | None = None, seed: int = 0) -> "Track":
+    def of_box(
+        cls, box: ArrayLike, start: int | None = None, seed: int = 0, within: tuple[int, int] | None = None
+    ) -> "Track":
         """Make a track of a 3D box.
 
         Parameters
@@ -49,25 +54,30 @@ class Track:
         box : array
             (z0, y0, x0, z1, y1, x1), both ends included.
         start : int, optional
-            The slice to begin with; by default the middle one.
+            The slice to begin with; by default the middle one, or the nearest to it.
         seed : int
             Of the prompts.
+        within : (first, last), optional
+            The slices that are asked for, both included; by default all of the box.
 
         Raises
         ------
         ValueError
-            If `start` is outside the box, or its sides are no finite numbers.
+            If `start` is outside the box, no slice is asked for, or its sides are no finite numbers.
         """
         z0, y0, x0, z1, y1, x1 = sides = np.asarray(box, float)
         if not np.isfinite(sides).all():
             raise ValueError(f"its sides are not all finite numbers: {sides.tolist()}")
-        first, last = (round(z) for z in sorted((z0, z1)))
+        low, high = (round(z) for z in sorted((z0, z1)))
+        first, last = (low, high) if within is None else (max(low, within[0]), min(high, within[1]))
+        if first > last:
+            raise ValueError(f"its slices {low}..{high} are none of those asked for")
         if start is None:
-            start = first + (last - first + 1) // 2
+            start = min(max(low + (high - low + 1) // 2, first), last)
         if not first <= start <= last:
             raise ValueError(f"slice {start} is outside its range {first}..{last}")
         flat = np.array([min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1)])
-        return cls({start: flat}, first, last, seed=seed, bounds=flat)
+        return cls({start: flat}, first, last, seed=seed, bounds=flat, extent=(low, high))
 
     def check(self, depth: int) -> None:
         """Check that the track lies in a volume of `depth` slices.

@@ -178,7 +178,8 @@ class Walk:
 
     def _taper(self, z: int, direction: int, before: int) -> float:
         """How large an object is on a slice, as a share of its size on the slice before."""
-        end, nearest = (self.last, self.high) if direction > 0 else (self.first, self.low)
+        first, last = self.track.extent or (self.first, self.last)
+        end, nearest = (last, self.high) if direction > 0 else (first, self.low)
         # an object may go on where the volume ends, and does on the way to a known mask
         if end in (0, self.depth - 1) or any((s - z) * direction > 0 for s in self.masks):
             return 1.0

@@ -75,7 +75,7 @@ class FakePredictor:
         drawn = np.zeros_like(mask) if scribble is False else scribble
         return Prediction(mask, mask.astype(np.float32), 0.9, points, np.asarray(point_labels), drawn, box)
 
-    def predict_many(self, boxes, seeds=None):
+    def predict_each(self, boxes, seeds=None):
         return [self.predict(box, seed=seed) for box, seed in zip(boxes, seeds or [0] * len(boxes), strict=True)]
 
 

@@ -56,10 +56,17 @@ class TestResuming:
         assert sorted(before + after) == list(range(2, 10))
         assert len(item.masks) == 8
 
-    def test_a_wider_range_adds_to_what_is_done(self, session):
-        boxed(session)
-        carry(session, 4, 6)
-        assert sorted(carry(session, 3, 8)) == [3, 7, 8]
+    def test_a_wider_range_gives_what_it_gives_at_once(self, session, predictor):
+        item = boxed(session)
+        carry(session, 3, 7)
+        # boxes got smaller towards the end that is none any more
+        assert sorted(carry(session, 3, 10)) == [6, 7, 8, 9, 10]
+        at_once = Session(session.data, session.data.shape, LazyPredictor(lambda: predictor))
+        other = boxed(at_once)
+        carry(at_once, 3, 10)
+        assert {plane: mask.box for plane, mask in item.masks.items()} == {
+            plane: mask.box for plane, mask in other.masks.items()
+        }
 
     def test_when_nothing_is_missing_all_is_done_again(self, session):
         boxed(session)
@@ -94,6 +101,16 @@ class TestReach:
         before = carry(session, reach=Reach.OPEN, most=6)
         after = carry(session, reach=Reach.OPEN)
         assert sorted(before + after) == list(range(10))
+
+    def test_an_end_before_the_way_back_is_none_yet(self, session):
+        session.data[9:] = 0
+        item = boxed(session)
+        # the way up, and the end, but not the slices on the way back
+        carry(session, reach=Reach.OPEN, most=10, consistent=True)
+        assert axial(9) not in item.carried
+        carry(session, reach=Reach.OPEN, consistent=True)
+        carry(session, reach=Reach.OPEN, consistent=True)
+        assert ends_of(item)[-1] == (9, "outside the body")
 
     def test_the_end_of_a_range_is_none_for_whoever_goes_on(self, session):
         item = boxed(session)

@@ -92,10 +92,9 @@ def tracks_of(
     flat: dict[int, tuple[int, dict[int, NDArray]]] = {}
     for place, box in enumerate(boxes, 1):
         if box.z is None:
-            low, high = max(round(box.corners[0]), first), min(round(box.corners[3]), last)
-            if low > high:
+            if round(box.corners[0]) > last or round(box.corners[3]) < first:
                 raise ValueError(f"box {place} has no slice in the range {first} to {last}")
-            tracks.append(Track.of_box([low, *box.corners[1:3], high, *box.corners[4:]]))
+            tracks.append(Track.of_box(box.corners, within=(first, last)))
             owners.append(place)
         else:
             if not first <= box.z <= last:

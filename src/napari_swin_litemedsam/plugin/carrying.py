@@ -71,8 +71,9 @@ def _track(item: BoxObject, route: Route, resume: bool) -> "Track":
     low: int | None
     high: int | None
     if route.reach is Reach.OPEN:
-        # an end that was found before stays one
-        stops = [_position(plane) for plane, reason in item.ends.items() if reason != Stop.RANGE] if resume else []
+        # an end that was found before stays one, unless a way back was still to come
+        found = item.ends.keys() & item.carried.keys() if resume else set()
+        stops = [_position(plane) for plane in found if item.ends[plane] != Stop.RANGE]
         low = max((z for z in stops if z < min(boxes)), default=None)
         high = min((z for z in stops if z > max(boxes)), default=None)
     else:
@@ -81,17 +82,21 @@ def _track(item: BoxObject, route: Route, resume: bool) -> "Track":
         # where a rule has ended the object the user wants it found
         ended = {plane for plane in done & item.ends.keys() if not item.masks[plane]}
         done -= {plane for plane in ended if first <= _position(plane) <= last}
+    # towards the end of a range boxes get smaller: where it goes on, what was made of them is to be done again
+    ends = [_position(plane) for plane in outgrown_ends(item, low, high)]
+    below, above = range(min(ends, default=min(boxes)), min(boxes)), range(max(boxes) + 1, max(ends, default=-1) + 1)
+    done -= {plane for plane in done if _position(plane) in below or _position(plane) in above}
     known = {_position(plane): plane for plane in kept | done}
     # what goes on from a stretch that is done goes on from its ends
-    ends = [z for z, plane in known.items() if plane in kept or z - 1 not in known or z + 1 not in known]
-    masks = {z: item.masks[known[z]].full() for z in ends}
+    rims = [z for z, plane in known.items() if plane in kept or z - 1 not in known or z + 1 not in known]
+    masks = {z: item.masks[known[z]].full() for z in rims}
     return Track(boxes, low, high, masks, set(known), item.seed)
 
 
-def outgrown_ends(item: BoxObject, track: "Track") -> list[Plane]:
-    """Planes that a range has ended at, within what a track leads through now."""
-    low = -float("inf") if track.first is None else track.first
-    high = float("inf") if track.last is None else track.last
+def outgrown_ends(item: BoxObject, first: int | None, last: int | None) -> list[Plane]:
+    """Planes that a range has ended at, within one that leads further; without ends it leads through the volume."""
+    low = -float("inf") if first is None else first
+    high = float("inf") if last is None else last
     ends = [plane for plane, reason in item.ends.items() if reason == Stop.RANGE and plane.joins(item.plane)]
     return [plane for plane in ends if low < _position(plane) < high]
 

@@ -196,7 +196,7 @@ class Session(Editing):
         for item, track in zip(objects, tracks, strict=True):
             carried = [other for other in item.carried if other.joins(plane)]
             again += [(item, other) for other in carried if other.position not in track.done]
-            outgrown += [(item, end) for end in outgrown_ends(item, track)]
+            outgrown += [(item, end) for end in outgrown_ends(item, track.first, track.last)]
         self._propagation = None
         if again or outgrown:
             self._propagation = self.history.record("propagate", {})
