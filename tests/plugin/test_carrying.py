@@ -109,6 +109,7 @@ class TestReach:
         carry(session, reach=Reach.OPEN, most=10, consistent=True)
         assert axial(9) not in item.carried
         carry(session, reach=Reach.OPEN, consistent=True)
+        assert ends_of(item)[-1] == (9, "outside the body")
         carry(session, reach=Reach.OPEN, consistent=True)
         assert ends_of(item)[-1] == (9, "outside the body")
 
