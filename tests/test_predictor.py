@@ -102,6 +102,23 @@ def test_boxes_are_clipped_to_the_image():
     np.testing.assert_array_equal(clip_box((-20, 10, 50, 400), 100, 150), (0, 10, 50, 149))
 
 
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((99.2, 10, 150, 40), (99, 10, 99, 40)),
+        ((-3, 10, -0.2, 40), (0, 10, 0, 40)),
+        ((30, 149.1, 60, 149.4), (30, 149, 60, 149)),
+        ((-0.4, -0.4, -0.1, -0.1), (0, 0, 0, 0)),
+    ],
+)
+def test_boxes_at_the_rim_lie_on_the_outermost_pixels(predictor, box, expected):
+    np.testing.assert_array_equal(clip_box(box, 100, 150), expected)
+    np.testing.assert_array_equal(clip_box(expected, 100, 150), expected)
+    result = predictor.predict(box)
+    np.testing.assert_allclose(result.box, expected, atol=1e-9)
+    np.testing.assert_array_equal(predictor.predict(result.box).mask, result.mask)
+
+
 @pytest.mark.parametrize("box", [(-30, 10, -2, 50), (10, 160, 50, 300), (20, 30, 20, 60)])
 def test_an_empty_box_is_refused(predictor, box):
     with pytest.raises(EmptyBoxError, match="covers nothing"):

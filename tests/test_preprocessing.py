@@ -183,6 +183,45 @@ def test_many_slices_with_such_pixels_give_one_message():
     assert len(told) == 1
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("window", [None, (10, 150)])
+@pytest.mark.parametrize(
+    ("dtype", "offset"),
+    [("u4", 2**31), (">u4", 2**32 - 256), ("i4", -(2**31)), ("i8", 2**50), ("f8", 1e9), ("f8", -1e12)],
+)
+def test_small_steps_far_from_zero_are_seen(dtype, offset, window):
+    image = random_image((60, 50))
+    far = image.astype(dtype) + np.dtype(dtype).type(offset)
+    expected = Frame(60, 50).input(image.astype(np.float32), window)
+    far_window = None if window is None else (offset + window[0], offset + window[1])
+    np.testing.assert_allclose(Frame(60, 50).input(far, far_window), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "offset"), [("i8", 2**60), ("i8", -(2**63)), (">u8", 2**63)])
+def test_whole_numbers_of_64_bits_keep_their_steps(dtype, offset):
+    image = random_image((60, 50))
+    far = image.astype(dtype) + np.dtype(dtype).type(offset)
+    np.testing.assert_allclose(Frame(60, 50).input(far), Frame(60, 50).input(image.astype(np.float32)), atol=1e-6)
+
+
+def test_whole_numbers_may_span_their_type():
+    image = np.array([[-(2**63), 0], [2**62, 2**63 - 1]])
+    np.testing.assert_allclose(Frame(2, 2, size=2).input(image)[0], [[0, 0.5], [0.75, 1]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("window", [None, (-50, 50)])
+def test_numbers_that_stand_for_missing_pixels_count_as_the_minimum(dtype, window):
+    image = random_image((50, 50), dtype)
+    cleaned = image.copy()
+    largest = float(np.finfo(np.float32).max)
+    image[3:9, 4], image[20, 5:9] = -largest, largest
+    cleaned[3:9, 4] = cleaned[20, 5:9] = image[np.abs(image) < largest].min()
+    with pytest.warns(UserWarning, match="beyond 1e37, count as the minimum"):
+        result = Frame(50, 50).input(image, window)
+    np.testing.assert_array_equal(result, Frame(50, 50).input(cleaned, window))
+
+
 def test_numbers_beyond_single_precision_count_as_infinite():
     image = random_image((50, 50), np.float64)
     image[3:9, 4] = 1e300
@@ -342,6 +381,7 @@ class TestPercentileWindow:
         image = np.zeros((100, 100))
         image[:50] = np.linspace(1, 101, 5000).reshape(50, 100)
         image[0, 0], image[0, 1] = np.nan, 1e9
+        image[60:] = -3.4028235e38
         low, high = percentile_window(image, 0.5, 99.5)
         assert (low, high) == pytest.approx((1.5, 100.5), abs=0.1)
 

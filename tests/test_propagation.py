@@ -1,10 +1,11 @@
+import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from napari_swin_litemedsam.answers import Prediction
-from napari_swin_litemedsam.predictor import clip_box
+from napari_swin_litemedsam.predictor import Predictor, clip_box
 from napari_swin_litemedsam.propagation import (
     Options,
     Stop,
@@ -446,22 +447,70 @@ def test_different_starts_encode_each_slice_once(volume):
     assert sorted(predictor.encoded) == [100 + z for z in range(11)]
 
 
+class Counting:
+    """A volume on disk that knows which of its slices were read."""
+
+    shape = (10_000, 64, 64)
+
+    def __init__(self):
+        self.read = []
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        plane = np.zeros(self.shape[1:], np.uint8)
+        plane[10:20, 10:20] = 200
+        return plane
+
+
+class BoxFiller:
+    """A backend whose masks are the boxes."""
+
+    name = description = "box filler"
+    batch = 8
+
+    def encode(self, pixels):
+        return [np.zeros(1000, np.float16)]
+
+    def decode(self, features, points, labels, boxes, scribbles):
+        y, x = np.mgrid[:256, :256]
+        inside = [(x >= x0) & (y >= y0) & (x <= x1) & (y <= y1) for x0, y0, x1, y1 in boxes]
+        return np.where(inside, 1.0, -1.0).astype(np.float32), np.ones(len(boxes), np.float32)
+
+
 def test_only_the_needed_slices_are_read():
-    class Counting:
-        shape = (10_000, 64, 64)
-
-        def __init__(self):
-            self.read = []
-
-        def __len__(self):
-            return self.shape[0]
-
-        def __getitem__(self, index):
-            self.read.append(index)
-            plane = np.zeros(self.shape[1:], np.uint8)
-            plane[10:20, 10:20] = 200
-            return plane
-
     volume = Counting()
     list(follow(volume, [Track({7020: (10, 10, 19, 19)}, 7000, 7039)], Threshold([])))
     assert sorted(volume.read) == list(range(7000, 7040))
+
+
+def test_slices_whose_features_are_known_are_not_read_again():
+    volume, predictor = Counting(), Predictor(None, BoxFiller())
+    boxes = [(7000, 10, 10, 7017, 19, 19)] * 2
+    first = list(propagate(volume, boxes, predictor, first_slices=[7000, 7017], key="volume"))
+    assert sorted(volume.read) == list(range(7000, 7018))
+    again = list(propagate(volume, boxes, predictor, first_slices=[7000, 7017], key="volume"))
+    assert len(volume.read) == 18
+    for step, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(step.prediction.mask, other.prediction.mask)
+
+
+def test_masks_of_many_objects_on_a_large_slice_take_little_memory():
+    volume = np.eye(1024, dtype=np.uint8)[None]
+    boxes = [(0, 10 + i, 10 + i, 0, 60 + i, 60 + i) for i in range(40)]
+    predictor = Predictor(None, BoxFiller())
+    segment_volume(volume, boxes[:1], predictor)  # what is made once
+    tracemalloc.start()
+    segment_volume(volume, boxes, predictor)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # of each the mask is kept to go on from, without its probabilities
+    assert peak < 40 * 2 * volume.size
+
+
+def test_a_box_at_the_rim_is_carried(volume):
+    labels = segment_volume(volume, [(2, 63.2, 10, 6, 80, 40)], Predictor(None, BoxFiller()))
+    assert labels[2:7, 63, 12:39].all()
+    assert not labels[:, :60].any()

@@ -79,6 +79,8 @@ def load_model(checkpoint: str | os.PathLike | None = None, device: str = "cpu")
 def clip_box(box: ArrayLike, height: int, width: int) -> NDArray[np.float64]:
     """Order the corners of a box (y0, x0, y1, x1) and clip it to an image.
 
+    Of a box that reaches no further than the outer halves of the outermost pixels a flat one is left, on their centres.
+
     Raises
     ------
     EmptyBoxError
@@ -90,12 +92,14 @@ def clip_box(box: ArrayLike, height: int, width: int) -> NDArray[np.float64]:
     if box.shape != (4,) or not np.isfinite(box).all():
         raise ValueError(f"a box is four finite numbers y0, x0, y1, x1, not {box.tolist()}")
     corners = np.sort(box.reshape(2, 2), axis=0)
+    last = np.array([height, width]) - 1
     # pixels reach half their size beyond their centres
-    edges = np.array([height, width]) - 0.5
-    low, high = np.clip(corners, -0.5, edges)
-    if (high <= low).any():
+    low, high = np.clip(corners, -0.5, last + 0.5)
+    # such a flat one comes again where boxes are carried
+    on_rim = np.isclose(low, 0) | np.isclose(low, last)
+    if ((high <= low) & ~on_rim).any():
         raise EmptyBoxError(f"the box {box.round(1).tolist()} covers nothing of the {height}x{width} image")
-    return np.concatenate([np.clip(low, 0, None), np.minimum(high, (height - 1, width - 1))])
+    return np.clip([low, high], 0, last).reshape(4)
 
 
 class Predictor:

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 FRAME_SIZE = 256
 _CHANNELS = (3, 4)
 _SAMPLED = (16, 256, 256)  # about how many positions along the last axes an estimate over an image reads
+# no intensity is larger, but the numbers that stand for a missing pixel are, and differences between them overflow
+_LARGEST = 1e37
 
 
 def _read_only(weights: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -105,15 +107,37 @@ def check_image(image: ArrayLike) -> NDArray:
 
 
 def finite(image: NDArray) -> NDArray:
-    """The image with its minimum where it holds NaN or infinite numbers, which is told by a warning."""
+    """The image with its minimum where it holds NaN or numbers that count as infinite, which is told by a warning."""
     if image.dtype.kind != "f":
         return image
-    finite = np.isfinite(image)
+    largest = min(_LARGEST, float(np.finfo(image.dtype).max))
+    finite = (image >= -largest) & (image <= largest)
     if finite.all():
         return image
     # without their number, which would make a message of its own for each slice of a volume
-    warnings.warn("pixels that are NaN or infinite count as the minimum", stacklevel=3)
+    warnings.warn("pixels that are NaN or infinite, or beyond 1e37, count as the minimum", stacklevel=3)
     return np.where(finite, image, image[finite].min() if finite.any() else 0)
+
+
+def _in_single(image: NDArray, window: tuple[float, float] | None) -> NDArray[np.float32]:
+    """The image in float32, cut off at the ends of a window.
+
+    Types with more digits are scaled to 0..1 before, since float32 has none left for small steps far from 0.
+    """
+    wide = not np.can_cast(image.dtype, np.float32)
+    start = 0
+    if not wide:
+        image = image.astype(np.float32, copy=False)
+    elif image.dtype.kind in "iu":
+        # float64 has too few digits for 64 bits; what overflows here is right again without a sign
+        lowest = image.min()
+        start, image = int(lowest), (image - lowest).astype(f"u{image.itemsize}")
+    if window is not None:
+        low, high = window
+        if not low < high:
+            raise ValueError(f"the window's lower end {low} must be below its upper end {high}")
+        image = np.clip(image, float(low) - start, float(high) - start)
+    return normalise(image) if wide else image
 
 
 def normalise(image: NDArray) -> NDArray[np.float32]:
@@ -150,7 +174,7 @@ def percentile_window(
     if channel is not None:
         where.insert(*channel)
     pixels = np.asarray(data[tuple(where)], float)
-    pixels = pixels[np.isfinite(pixels) & (pixels != 0)]
+    pixels = pixels[(np.abs(pixels) <= _LARGEST) & (pixels != 0)]
     if not len(pixels):
         return 0.0, 0.0
     bottom, top = np.percentile(pixels, (low, high))
@@ -233,20 +257,12 @@ class Frame:
         array
             ``(3, size, size)`` float32 in 0..1.
         """
-        pixels = check_image(image)
+        pixels = finite(check_image(image))
         # as published, 8-bit images stay 8-bit
         if pixels.dtype == np.uint8 and window is None:
             resized = normalise(resize_8bit(pixels, self.resized))
         else:
-            with np.errstate(over="ignore"):  # what is too large for it counts as infinite
-                pixels = pixels.astype(np.float32, copy=False)
-            pixels = finite(pixels)
-            if window is not None:
-                low, high = window
-                if not low < high:
-                    raise ValueError(f"the window's lower end {low} must be below its upper end {high}")
-                pixels = np.clip(pixels, float(low), float(high))
-            resized = normalise(resize_area(pixels, self.resized))
+            resized = normalise(resize_area(_in_single(pixels, window), self.resized))
         if resized.ndim == 2:
             resized = np.repeat(resized[..., None], 3, axis=-1)
         result = np.zeros((3, self.size, self.size), np.float32)

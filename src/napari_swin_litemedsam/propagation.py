@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -152,10 +153,10 @@ def _one_way(
         active = [walk for walk in walks if walk.visits(z, direction)]
         if not active:
             continue
-        image = np.asarray(volume[z])
+        image = _Slice(volume, z)
         inside = []
         for walk in active:
-            if walk.is_open(z, direction) and options.stops.outside(image, walk.box(z, direction), window):
+            if walk.is_open(z, direction) and options.stops.outside(image.pixels, walk.box(z, direction), window):
                 yield from walk.end(z, direction, Stop.OUTSIDE)
             else:
                 inside.append(walk)
@@ -165,7 +166,8 @@ def _one_way(
         named = (own if key is None else key, z) if key is not None or min(starts) <= z <= max(starts) else None
         predictor.set_image(image, window, named, options.zoom)
         boxes = [walk.box(z, direction) for walk in inside]
-        predictions = predictor.predict_many(boxes, [walk.track.seed for walk in inside])
+        # one by one, since a large slice's masks of all objects take much room
+        predictions = predictor.predict_each(boxes, [walk.track.seed for walk in inside])
         for walk, prediction in zip(inside, predictions, strict=True):
             yield from walk.take(z, direction, prediction)
 
@@ -209,3 +211,17 @@ def _visits(starts: Sequence[int], depth: int) -> Iterator[tuple[int, int]]:
     for direction, slices in ((-1, range(high, low - 1, -1)), (1, range(low, depth)), (-1, range(low - 1, -1, -1))):
         for z in slices:
             yield z, direction
+
+
+class _Slice:
+    """A slice's pixels, read once, when they are first needed: not at all if its features are still known."""
+
+    def __init__(self, volume: Any, z: int):
+        self._volume, self._z = volume, z
+
+    @cached_property
+    def pixels(self) -> NDArray:
+        return np.asarray(self._volume[self._z])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        return np.array(self.pixels, dtype=dtype, copy=copy)

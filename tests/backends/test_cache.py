@@ -21,13 +21,25 @@ def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path, monkeypatch):
     assert read_cached("file") is None
 
 
-def test_old_models_make_room(tmp_path, monkeypatch):
+def test_models_used_least_lately_make_room(tmp_path, monkeypatch):
     monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
-    for number in range(14):
-        write_cached(f"{number}.blob", b"")
-        os.utime(tmp_path / f"{number}.blob", (number, number))
-    write_cached("last.blob", b"")
+    halves = [f"{weights}-{backend}-{half}" for weights in range(4) for backend in "ab" for half in range(3)]
+    for age, half in enumerate(halves):
+        write_cached(f"{half}.blob", b"content")
+        os.utime(tmp_path / f"{half}.blob", (age, age))
+    assert len(list(tmp_path.glob("*.blob"))) == 4 * 2 * 3, "what was measured of four sets of weights"
+    assert read_cached(f"{halves[0]}.blob") == b"content"
+    write_cached("last.blob", b"content")
     kept = {path.stem for path in tmp_path.glob("*.blob")}
-    assert len(kept) == 12
-    assert "last" in kept
-    assert "0" not in kept
+    assert kept == {*halves, "last"} - {halves[1]}
+
+
+def test_what_may_only_be_read_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
+    write_cached("file", b"content")
+
+    def refuse(*_):
+        raise PermissionError("not the owner")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert read_cached("file") == b"content"

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from napari_swin_litemedsam.backends import PADDING, bundled_weights
 from napari_swin_litemedsam.backends.model import Model, tensors_of
@@ -20,6 +21,18 @@ def test_every_kind_of_file_holds_the_same_tensors(tmp_path, reference_model):
         for key, array in model.tensors.items():
             np.testing.assert_array_equal(array, expected[key])
         assert torch.equal(model.network.state_dict()["mask_decoder.iou_token"], reference_model.mask_decoder.iou_token)
+
+
+def test_weights_of_every_precision_are_read(tmp_path, reference_model):
+    expected = tensors_of(reference_model)
+    for dtype, error in ((torch.bfloat16, 2**-8), (torch.float16, 2**-9), (torch.float64, 0)):
+        state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in reference_model.state_dict().items()}
+        save_file(state, tmp_path / "weights.safetensors")
+        tensors = Model(tmp_path / "weights.safetensors").tensors
+        assert tensors.keys() == expected.keys()
+        for key, array in tensors.items():
+            assert array.dtype == expected[key].dtype
+            np.testing.assert_allclose(array, expected[key], rtol=error, atol=1e-6)
 
 
 def test_files_with_other_weights_have_other_digests(tmp_path, reference_model, checkpoint):

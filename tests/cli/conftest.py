@@ -16,7 +16,7 @@ class BoxFiller:
         self.backend, self.mirror, self.zoom = backend, mirror, zoom
 
     def set_image(self, image, window=None, key=None, zoom=None):
-        self.images.append(image)
+        self.images.append(np.asarray(image))
         self.windows.append(window)
 
     def predict_each(self, boxes, seeds=None):

@@ -46,6 +46,13 @@ def test_prefix_of_parallel_training_is_taken_off(model, published_state):
     assert torch.equal(model.mask_decoder.iou_token, published_state["mask_decoder.iou_token.weight"])
 
 
+@pytest.mark.parametrize("prefix", ["net.", "_orig_mod."])
+def test_prefixes_of_other_programs_are_named(model, reference_model, published_state, prefix):
+    for state in (reference_model.state_dict(), published_state):
+        with pytest.raises(CheckpointError, match=f"unexpected: {prefix}image_encoder"):
+            load_into(model, {prefix + name: tensor for name, tensor in state.items()})
+
+
 def test_missing_tensors_are_named(model, published_state):
     state = {name: tensor for name, tensor in published_state.items() if "iou_token" not in name}
     with pytest.raises(CheckpointError, match=r"1 tensors missing: mask_decoder\.iou_token"):
@@ -131,7 +138,7 @@ def test_python_objects_are_not_unpickled(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("content", [{}, [1, 2], {"model": 3}, {"a": "text"}])
+@pytest.mark.parametrize("content", [{}, [1, 2], {"model": 3}, {"a": "text"}, {0: torch.zeros(3)}])
 def test_files_without_a_state_dict(tmp_path, content):
     torch.save(content, tmp_path / "odd.pth")
     with pytest.raises(CheckpointError, match="no state dict"):

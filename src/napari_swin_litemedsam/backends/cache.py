@@ -3,13 +3,16 @@
 import json
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..io.files import replacing
 
-_MODELS = 12
-"""Compiled models that are kept: three for each of the weights used lately."""
+# measuring which backend is fastest compiles three for each of two backends; with less room it would throw out what
+# other weights, or another number of threads, begin with
+_MODELS = 4 * 6
+"""Compiled models that are kept: six for each of the weights used lately."""
 _log = logging.getLogger(__name__)
 
 
@@ -22,11 +25,15 @@ def cache_folder() -> Path:
 
 
 def read_cached(name: str) -> bytes | None:
-    """A file's bytes, or None."""
+    """A file's bytes, or None; it then counts as used last."""
+    file = cache_folder() / name
     try:
-        return (cache_folder() / name).read_bytes()
+        content = file.read_bytes()
     except OSError:
         return None
+    with suppress(OSError):  # what belongs to another user can be read all the same
+        os.utime(file)
+    return content
 
 
 def write_cached(name: str, content: bytes) -> None:

@@ -171,16 +171,23 @@ def _float32(array: NDArray) -> NDArray:
 
 
 def _like_bundled(path: Path) -> bool:
-    shapes = _shapes(path)
-    return bool(shapes) and shapes == _shapes(bundled_weights())
+    """Whether a file holds the tensors of the bundled one, in types that NumPy has."""
+    tensors = _described(path)
+    return bool(tensors) and tensors == _described(bundled_weights())
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Name and shape of each tensor of a safetensors file; empty if it is none."""
+def _described(path: Path) -> dict[str, tuple[list[int], str]]:
+    """Shape and type of each tensor of a safetensors file; empty if it is none."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "numpy") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            return {name: (part.get_shape(), _kind(part.get_dtype())) for name, part in parts.items()}
     except (SafetensorError, OSError):
         return {}
+
+
+def _kind(dtype: str) -> str:
+    # weights may be in any of these; bfloat16 is none of them, since NumPy does not have it
+    return "float" if dtype in ("F16", "F32", "F64") else dtype

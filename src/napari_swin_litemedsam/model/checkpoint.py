@@ -109,7 +109,7 @@ def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if _DROPPED.search(name):
             continue
         target = ours.get(name, name)
-        if target.endswith(".merge.weight") and tensor.numel() == expected[target].numel():
+        if target in expected and target.endswith(".merge.weight") and tensor.numel() == expected[target].numel():
             tensor = tensor.reshape(expected[target].shape)
         result[target] = tensor
     return result
@@ -179,7 +179,8 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, 
         raise CheckpointError(f"{path}: not a readable PyTorch checkpoint ({_first_line(error)})") from error
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+    parts = content.items() if isinstance(content, Mapping) else ()
+    if not parts or not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in parts):
         raise CheckpointError(f"{path}: holds no state dict (names and tensors)")
     return dict(content), {}
 
