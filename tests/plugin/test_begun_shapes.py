@@ -1,5 +1,6 @@
 """A polygon that is begun and not ended is in the user's hand, and what happens meanwhile counts."""
 
+import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
@@ -79,3 +80,18 @@ def test_a_box_that_undo_moves_back_stays_there(widget, begin, turn):
     assert widget._work.session.objects[1].box == BOX
     row = boxes.features["object"].tolist().index(1)
     assert boxes.data[row].tolist() == before.tolist()
+
+
+def test_a_box_beside_the_images_slices_makes_no_object(viewer, volume, open_widget, settle, drag, warnings_shown):
+    widget = open_widget()
+    viewer.add_image(np.zeros((20, 48, 64)), name="deeper", scale=volume.scale)
+    viewer.dims.set_point(0, 36)
+    widget.panel.buttons["box"].click()
+    boxes = widget._work.layers.boxes
+    drag(boxes, (36, 10, 10), (36, 20, 20), (36, 25, 25), displayed=(1, 2))
+    for _ in range(3):
+        QApplication.processEvents()
+        settle(widget)
+    assert not widget._work.session.objects
+    assert not len(boxes.data)
+    assert "has no slice here" in warnings_shown[-1].message

@@ -190,8 +190,22 @@ def test_an_image_that_cannot_be_read_is_told_and_passed_over(images, widget, op
     press("next_image")
     assert "'b.png' was not opened" in warnings_shown[-1].message
     assert widget.image.name == "a"
+    assert widget.panel.folder_section.text.text() == "1 of 3: a.png"
     press("next_image")
     assert widget.image.name == "c"
+
+
+def test_where_the_rest_cannot_be_read_the_image_in_view_is_the_last(images, widget, open_folder, press):
+    (images / "c.png").write_bytes(b"not an image")
+    open_folder()
+    press("next_image")
+    press("next_image")
+    assert widget.panel.folder_section.text.text() == "2 of 3: b.png"
+    press("next_image")
+    assert widget.panel.status.text().startswith("'b.png' is the last image of the folder that can be read")
+    press("previous_image")
+    assert widget.panel.folder_section.text.text() == "1 of 3: a.png"
+    assert widget.image.name == "a"
 
 
 def test_labels_of_another_size_are_told_and_left_alone(images, widget, open_folder, warnings_shown):

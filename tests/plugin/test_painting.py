@@ -93,6 +93,34 @@ def test_naparis_undo_leaves_no_trace(desk, drag):
     assert item.hand[axial(1)].removed.full()[20, 25:46].all()
 
 
+def test_naparis_undo_makes_no_hole_in_an_answer_that_came_after_the_stroke(desk, drag):
+    masks, item = desk.layers.masks, desk.session.objects[1]
+    stroke(desk, drag, "paint", (1, 35, 25), (1, 35, 45))
+    desk.session.move_box(1, axial(1), (10.0, 20.0, 40.0, 50.0))
+    desk.run()
+    assert masks.mode == "paint"
+    masks.undo()
+    desk.edits.catch_up()
+    assert not item.hand[axial(1)].removed
+    assert (masks.data[1, 10:41, 20:51] == 1).all()
+    # strokes after that can be taken back as ever
+    stroke(desk, drag, "erase", (1, 38, 25), (1, 38, 45))
+    masks.undo()
+    assert (masks.data[1, 10:41, 20:51] == 1).all()
+    assert not item.hand[axial(1)].removed
+
+
+def test_naparis_undo_stays_where_an_answer_differs_elsewhere(desk, drag):
+    masks, item = desk.layers.masks, desk.session.objects[1]
+    stroke(desk, drag, "paint", (1, 45, 5), (1, 45, 15))
+    desk.session.move_box(1, axial(1), (10.0, 20.0, 40.0, 50.0))
+    desk.run()
+    masks.undo()
+    desk.edits.catch_up()
+    assert not (masks.data[1, 45] == 1).any()
+    assert not item.hand
+
+
 def test_paint_is_forgotten_on_request(desk, drag):
     masks = desk.layers.masks
     before = masks.data.copy()

@@ -305,12 +305,20 @@ def test_a_committed_object_can_be_edited_again(picture, open_widget, settle):
     assert len(layers.boxes.data) == 1
     np.testing.assert_array_equal(layers.masks.data == 1, filled(BOX))
     np.testing.assert_array_equal(layers.result.data == 1, filled(BOX))
+    # what is erased from the mask must not shine through from the result
+    assert layers.result.get_color(1)[3] == 0
+    assert "Back for editing: 1" in widget.panel.status.text()
     smaller = np.array([[10, 20], [10, 40], [25, 40], [25, 20]])
     layers.boxes.data = [smaller]
     settle(widget)
     buttons["commit"].click()
     settle(widget)
     np.testing.assert_array_equal(layers.result.data == 1, filled((10, 20, 25, 40)))
+    assert layers.result.get_color(1)[3] == 1
+    buttons["undo"].click()
+    assert widget.panel.status.text() == "Undone: commit."
+    buttons["redo"].click()
+    assert widget.panel.status.text() == "Done again: commit."
     for _ in range(3):
         buttons["undo"].click()
         settle(widget)

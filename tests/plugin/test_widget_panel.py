@@ -26,6 +26,10 @@ def widget(viewer, volume, open_widget, settle, draw):
     return widget
 
 
+def names(box):
+    return [box.itemText(row) for row in range(box.count())]
+
+
 class TestWindow:
     def test_a_change_runs_the_current_object_again(self, widget, volume, settle, predictor):
         before = len(predictor.calls)
@@ -130,6 +134,30 @@ class TestTable:
         assert layers.points.shown.all()
         assert layers.boxes.edge_color[:, 3].tolist() == [1, 1]
 
+    def test_a_committed_object_is_hidden_in_the_result(self, widget, settle):
+        widget.panel.table.selectAll()
+        widget.panel.buttons["commit"].click()
+        settle(widget)
+        result, first = widget._work.layers.result, widget.panel.table.item(0, 0)
+        first.setCheckState(Qt.CheckState.Unchecked)
+        assert result.get_color(1)[3] == 0
+        np.testing.assert_allclose(result.get_color(2), colour_of(2))
+        first.setCheckState(Qt.CheckState.Checked)
+        np.testing.assert_allclose(result.get_color(1), colour_of(1))
+
+    def test_labels_beside_a_hidden_object_keep_their_own_colours(self, widget, settle, viewer):
+        widget.panel.table.selectRow(0)
+        widget.panel.buttons["commit"].click()
+        settle(widget)
+        result = widget._work.layers.result
+        result.colormap = {0: "transparent", 1: "red", 7: "white", None: "blue"}
+        widget.panel.table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
+        result.paint((0, 2, 2), 7)
+        settle(widget)
+        assert result.get_color(1)[3] == 0
+        widget.shut_down()
+        np.testing.assert_allclose([result.get_color(1), result.get_color(7)], [[1, 0, 0, 1], [1, 1, 1, 1]])
+
     def test_the_number_of_a_hidden_object_is_hidden_too(self, widget):
         layer, cell = widget._work.layers.boxes, widget.panel.table.item(0, 0)
         cell.setCheckState(Qt.CheckState.Unchecked)
@@ -176,6 +204,69 @@ class TestTable:
 def test_panel_fits_320_pixels(viewer, widget, theme):
     viewer.theme = theme
     assert widget.minimumSizeHint().width() <= 320
+
+
+@pytest.mark.window
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("limits", [(-10000, 55535), (0, 0.03), (0, 1e-5)])
+def test_numbers_of_the_window_can_be_read_in_320_pixels(viewer, open_widget, theme, limits):
+    viewer.theme = theme
+    viewer.add_image(np.linspace(*limits, 6400).reshape(80, 80), name="picture")
+    widget = open_widget()
+    widget.resize(320, 900)
+    # lays it out, also in a window that is not shown
+    widget.grab()
+    for box in (widget.panel.window_section.width_box, widget.panel.window_section.level_box):
+        line = box.lineEdit()
+        # Qt leaves two pixels empty on either side
+        assert line.fontMetrics().horizontalAdvance(line.text()) <= line.contentsRect().width() - 4
+
+
+class TestImage:
+    def test_goes_by_its_new_name(self, widget, viewer, volume):
+        viewer.add_image(volume.data, name="other")
+        widget.panel.first.setValue(3)
+        volume.name = "liver"
+        assert widget._chooser.native.currentText() == "liver"
+        assert widget.image is volume
+        assert widget.panel.first.value() == 3
+        assert widget.panel.table.rowCount() == 2
+
+    def test_stays_when_another_one_is_given_its_name(self, widget, viewer, volume):
+        other = viewer.add_image(volume.data, name="other")
+        other.name = "scan"
+        assert widget.image is volume
+        assert names(widget._chooser.native) == ["scan", "scan [1]"]
+
+    def test_references_go_by_their_new_names(self, widget, viewer, volume):
+        viewer.add_labels(np.zeros(volume.data.shape, int), name="first")
+        expert = viewer.add_labels(np.zeros(volume.data.shape, int), name="second")
+        widget._references.value = expert
+        expert.name = "expert"
+        assert widget._references.native.currentText() == "expert"
+        assert widget._references.value is expert
+
+    def test_that_was_removed_or_is_of_a_closed_panel_may_have_any_name(self, widget, viewer, volume):
+        other = viewer.add_image(volume.data, name="other")
+        viewer.layers.remove(other)
+        other.name = "gone"
+        assert names(widget._chooser.native) == ["scan"]
+        widget.shut_down()
+        volume.name = "liver"
+        assert widget._chooser.native.currentText() == "scan"
+
+    def test_without_one_nothing_runs(self, viewer, open_widget, settle):
+        widget = open_widget()
+        buttons = [widget.panel.buttons[name] for name in ("run", "propagate")]
+        assert not any(button.isEnabled() for button in buttons)
+        assert all("Not now: there is no image" in button.toolTip() for button in buttons)
+        viewer.add_image(np.zeros((4, 20, 30)), name="late")
+        settle(widget)
+        widget.panel.live.click()
+        assert all(button.isEnabled() for button in buttons)
+        viewer.layers.clear()
+        settle(widget)
+        assert not any(button.isEnabled() for button in buttons)
 
 
 class TestModel:
@@ -231,7 +322,28 @@ class TestModel:
         widget.panel.model_section.open_file(Path("bad.pth"))
         go_on.set()
         settle(widget)
-        assert widget.panel.model_section.choice == ModelChoice(Path("good.pth"))
+        models = widget.panel.model_section
+        assert models.choice == ModelChoice(Path("good.pth"))
+        assert models.models.findText("bad.pth") == -1
+
+    def test_one_that_does_not_load_is_not_offered_again(self, widget, settle, predictor, monkeypatch, tmp_path):
+        def load(choice):
+            if choice.checkpoint == tmp_path / "bad.pth":
+                raise ValueError("bad")
+            return predictor
+
+        monkeypatch.setattr(widget_module, "load_predictor", load)
+        section = widget.panel.model_section
+        before = names(section.models)
+        for name in ("good.pth", "bad.pth"):
+            section.open_file(tmp_path / name)
+            settle(widget)
+        assert names(section.models) == [*before, "good.pth"]
+        assert section.choice == ModelChoice(tmp_path / "good.pth")
+        section.models.setCurrentIndex(0)
+        section.models.activated.emit(0)
+        settle(widget)
+        assert section.models.findText("good.pth") >= 0
 
     def test_new_box_encodes_the_slice_in_view(self, viewer, volume, open_widget, settle, predictor):
         widget = open_widget()

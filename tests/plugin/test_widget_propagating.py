@@ -241,3 +241,34 @@ def test_a_slice_corrected_by_hand_is_gone_on_from(widget, viewer, settle, drag)
     np.testing.assert_array_equal(masks.data[4], corrected)
     np.testing.assert_array_equal(masks.data[:3], before[:3])
     assert (masks.data[5] == 1).sum() < (before[5] == 1).sum()
+
+
+def test_the_view_stays_while_the_mouse_is_down(widget, viewer, settle, drag, qtbot):
+    masks = brush(widget, "masks")
+    viewer.dims.set_point(0, 6)  # in millimetres
+
+    def press():
+        drag(masks, (6, 20, 10), (6, 20, 15), (6, 20, 16), meanwhile=propagate)
+
+    def propagate():
+        widget.panel.buttons["propagate"].click()
+        qtbot.waitUntil(lambda: not widget.busy)
+        assert viewer.dims.current_step[0] == 2
+
+    drag(viewer, (6, 20, 10), (6, 20, 16), displayed=(1, 2), meanwhile=press)
+    settle(widget)
+    assert list(widget._work.session.objects[1].hand) == [axial(2)]
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    assert viewer.dims.current_step[0] == 0
+
+
+def test_boxes_in_another_view_are_told_as_such(widget, viewer, settle, warnings_shown):
+    viewer.dims.order = (1, 0, 2)
+    settle(widget)
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    (told,) = (notification.message for notification in warnings_shown)
+    assert told == "Boxes in another view stay where they are: 1."
+    widget.panel.buttons["anchor"].click()
+    assert "lie in another view; go back there" in warnings_shown[-1].message

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_swin_litemedsam.plugin.patches import Patch
 
@@ -158,3 +159,32 @@ def test_hand_edits_are_forgotten_on_request_and_undo_brings_them_back(widget, s
     widget.panel.buttons["undo"].click()
     assert masks.data[40, 5] == 1
     assert button.isEnabled()
+
+
+@pytest.mark.parametrize(("tool", "switch"), [("negative", "use_points"), ("paint", "use_scribble")])
+def test_a_tool_lets_the_model_see_what_it_makes(widget, settle, predictor, tool, switch):
+    getattr(widget.panel, switch).click()
+    settle(widget)
+    widget.panel.buttons[tool].click()
+    settle(widget)
+    assert getattr(widget.panel, switch).isChecked()
+    call = predictor.calls[-1]
+    assert call["points"] is None
+    assert call["scribble"] is None
+
+
+def test_a_tool_shows_the_object_that_it_edits(widget, settle):
+    widget.panel.table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
+    widget.panel.buttons["positive"].click()
+    settle(widget)
+    assert widget.panel.table.item(0, 0).checkState() == Qt.CheckState.Checked
+    assert widget._work.layers.points.shown.all()
+
+
+def test_what_waits_for_a_mask_is_told_when_committed(widget, settle, warnings_shown):
+    widget.panel.live.click()
+    widget._work.layers.points.add([[25, 40]])
+    settle(widget)
+    widget.panel.table.selectRow(0)
+    widget.panel.buttons["commit"].click()
+    assert "Without a mask yet: 1" in warnings_shown[-1].message

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from napari.layers import Image
+from qtpy.QtCore import Qt
 
 from napari_swin_litemedsam.plugin.window_section import PRESETS, Percentiles, WindowSection
 
@@ -56,6 +57,18 @@ def test_numbers_follow_and_set_the_limits(section, image):
     assert (section.width_box.value(), section.level_box.value()) == (200, 200)
     section.level_box.setValue(400)
     assert tuple(image.contrast_limits) == (300, 500)
+
+
+@pytest.mark.parametrize("width", ["0", "-50"])
+def test_a_width_that_no_window_has_is_not_taken(section, image, qtbot, width):
+    section.show_image(image)
+    choose(section, "CT abdomen")
+    section.width_box.selectAll()
+    qtbot.keyClicks(section.width_box, width)
+    qtbot.keyClick(section.width_box, Qt.Key.Key_Return)
+    assert tuple(image.contrast_limits) == (-160, 240)
+    assert (section.width_box.value(), section.level_box.value()) == (400, 40)
+    assert section.presets.currentText() == "CT abdomen 400/40"
 
 
 def test_small_windows_keep_their_digits(section):

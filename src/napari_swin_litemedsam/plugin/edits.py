@@ -42,6 +42,7 @@ class Edits:
         self._connected: dict[Any, list[tuple[Any, Callable]]] = {}  # by whose events they are
         self._result_seen: Plane | None = None  # in view when the result was last looked at
         self._clicked = False  # whether the mouse was pressed on the layer of boxes without a drag, just now
+        self._astray = False  # whether the box that was just drawn stands for no object
         self._painting = Painting(layers, self.plane_in_view, on_edit, warn)
         self._scribbling = Scribbling(layers, self.plane_in_view, on_edit, warn)
         session, image = self.session, layers.image
@@ -84,6 +85,7 @@ class Edits:
     def _session_changed(self, change: Change) -> None:
         self.layers.show_result()
         show(self.layers, change)
+        self._painting.redrawn()
         if change.waits or (self.session.result is not None and self.layers.result is None):
             self._on_edit()
 
@@ -152,7 +154,7 @@ class Edits:
         QTimer.singleShot(0, self._show_boxes)
 
     def _show_boxes(self) -> None:
-        self._clicked = False
+        self._clicked = self._astray = False
         if self.session in self._connected:
             show_boxes(self.layers)
 
@@ -265,16 +267,28 @@ class Edits:
             if drawn and self._clicked and event.source.mode in _DRAGGED:
                 # it stands for no object, and so is taken away
                 self._warn("Drag from one corner of the box to the other; a click makes none.")
+            elif drawn and not self._is_on_slice():
+                self._astray = True
+                self._warn(f"'{self.layers.image.name}' has no slice here, and so no box. Go to one of its slices.")
             else:
                 self.read_boxes()
             if drawn:
                 # what was done to other boxes meanwhile
                 QTimer.singleShot(0, self._show_boxes)
 
+    def _is_on_slice(self) -> bool:
+        """Whether the box that was drawn last lies where the image has pixels, along the axes that are not shown."""
+        assert self.layers.boxes is not None
+        corners = self.layers.shapes_in_image(self.layers.boxes)[-1]
+        shown = shown_axes(self.layers.image, self.layers.viewer.dims)
+        hidden = [axis for axis in range(corners.shape[1]) if axis not in shown]
+        middle, last = corners.mean(axis=0)[hidden], np.array(self.session.shape)[hidden] - 1
+        return bool(((middle > -0.51) & (middle < last + 0.51)).all())
+
     def _boxes_pasted(self, event: Any = None) -> None:
         """Read boxes that were pasted, which napari tells in no other way."""
         layers = self.layers
-        if layers.boxes is None or layers.quiet or layers.drawing or self._clicked:
+        if layers.boxes is None or layers.quiet or layers.drawing or self._clicked or self._astray:
             return
         if layers.boxes.nshapes > sum(len(item.boxes) for item in self.session.open_objects.values()):
             self.read_boxes()

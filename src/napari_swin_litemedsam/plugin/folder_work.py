@@ -60,7 +60,8 @@ class FolderWork(QObject):
         self._work_on, self._put_away = work_on, put_away
         self._runner = Runner()
         self._tasks: list[Task] = []
-        self._place = 0
+        self._place = 0  # of the image that is shown
+        self._tried = 0  # the last place gone to, perhaps with an image that cannot be read
         self._shown: tuple[Any, Task] | None = None  # the image layer, as long as we know
 
     @property
@@ -86,26 +87,30 @@ class FolderWork(QObject):
             return _read(found[first_open(found)])
 
         def take(layers: list[LayerData]) -> None:
-            self._tasks, self._place = found, first_open(found)
-            self._show(layers)
+            self._tasks = found
+            self._show(first_open(found), layers)
 
         self._save(lambda: self._read(f"'{folder.name}'", look, take))
 
     def go(self, by: int) -> None:
         """Save the labels of the image that is open, and open the one so many places on."""
-        place = self._place + by
+        # what could not be read is passed over the next time; the way back begins at the image that is shown
+        onwards = (self._tried - self._place) * by > 0
+        place = (self._tried if onwards else self._place) + by
         if not self._tasks:
             self._messages.warn("Open a folder of images first.")
         elif 0 <= place < len(self._tasks):
             self._save(lambda: self._move(place))
         else:
             which = "last" if by > 0 else "first"
-            self._save(lambda: self._messages.say(f"This is the {which} image of the folder; its labels are saved."))
+            message = f"This is the {which} image of the folder"
+            if onwards:
+                message = f"'{self._tasks[self._place].title}' is the {which} image of the folder that can be read"
+            self._save(lambda: self._messages.say(f"{message}; its labels are saved."))
 
     def _move(self, place: int) -> None:
-        # one that cannot be read is passed over the next time
-        self._place, task = place, self._tasks[place]
-        self._read(f"'{task.title}'", lambda: _read(task), self._show)
+        self._tried, task = place, self._tasks[place]
+        self._read(f"'{task.title}'", lambda: _read(task), lambda layers: self._show(place, layers))
 
     def _save(self, then: Callable[[], None]) -> None:
         """Write the labels of the image that is open, if there are any, and go on if that went well."""
@@ -158,13 +163,14 @@ class FolderWork(QObject):
         self._messages.say(f"Opening {what} …")
         self._runner.start(steps, take, end)
 
-    def _show(self, layers: list[LayerData]) -> None:
+    def _show(self, place: int, layers: list[LayerData]) -> None:
+        self._place = self._tried = place
         if self._shown is not None and self._shown[0] in self._viewer.layers:
             self._put_away(self._shown[0])
         pixels, options, _ = layers[0]
         name = self._free_name(options["name"])
         image = self._viewer.add_image(pixels, **options | {"name": name})
-        self._shown = image, self._tasks[self._place]
+        self._shown = image, self._tasks[place]
         for labels, shown, _ in layers[1:]:
             # by its name it is known to be the result
             self._viewer.add_labels(labels, **shown | {"name": f"{name} result"})

@@ -1,6 +1,6 @@
 """What the user wants done to the chosen image: by buttons, keys, the table, or from a script."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from .objects import BoxObject
+    from .planes import Plane
     from .results import Ask, Rule
 
 WINDOW_PAUSE = 250  # ms without a change of the window before the model sees it
@@ -118,6 +119,8 @@ class Intents:
         layer = getattr(work.layers, which)
         if which == "points":
             choose_kind(work.layers, name)
+        if which != "boxes":
+            self._let_count(work, which)
         # prompts lie on slices, and napari draws no boxes in 3D, nor anything in a layer that is hidden
         self.viewer.dims.ndisplay = 2
         layer.visible = True
@@ -126,6 +129,17 @@ class Intents:
         if name == "box":
             work.drawing = True
             self._runs.prepare(work, work.edits.plane_in_view())
+
+    def _let_count(self, work: Work, which: str) -> None:
+        """Show the current object, and let the model see its points or its scribble, since the user edits them now."""
+        if work.session.current in work.hidden:
+            work.hidden = work.hidden - {work.session.current}
+            show_all_but(work.layers, work.hidden)
+            self._runs.changed.emit()
+        seen = self.panel.use_points if which == "points" else self.panel.use_scribble
+        if not seen.isChecked():
+            seen.setChecked(True)
+            self.switch()
 
     # ---- objects
 
@@ -176,6 +190,8 @@ class Intents:
             with work.session.together():
                 for id in ids:
                     work.session.remove(id)
+            if ids:
+                self._messages.say(f"Deleted: {', '.join(map(str, ids))}.")
 
     def rename(self, id: int, name: str) -> None:
         """Give an object a name."""
@@ -229,6 +245,8 @@ class Intents:
                 self.use_tool("box")
         elif work.session.ready(chosen):
             self._messages.say("Nothing was committed.")
+        elif waiting := sorted(set(chosen) & work.session.open_objects.keys()):
+            self._warn_of_waiting(waiting)
         else:
             self._messages.warn("Nothing was committed: choose an object that has a mask.")
 
@@ -236,7 +254,9 @@ class Intents:
         """Bring the committed ones of the objects that are chosen in the table back, to edit them again."""
         if (work := self._chosen()) is not None:
             work.edits.catch_up()
-            work.session.reopen(self.panel.table.chosen_ids)
+            if back := work.session.reopen(self.panel.table.chosen_ids):
+                which = ", ".join(map(str, back))
+                self._messages.say(f"Back for editing: {which}. The result keeps its labels until you commit again.")
 
     @property
     def _rule(self) -> "Rule | Ask":
@@ -257,12 +277,18 @@ class Intents:
     def undo(self) -> None:
         """Take back the last step on the image; a propagation that goes on stops."""
         if (work := self._chosen()) is not None:
-            work.edits.undo()
+            work.edits.catch_up()
+            name = work.session.history.undo_name
+            if work.edits.undo():
+                self._messages.say(f"Undone: {name}.")
 
     def redo(self) -> None:
         """Do the step again that was undone last."""
         if (work := self._chosen()) is not None:
-            work.edits.redo()
+            work.edits.catch_up()
+            name = work.session.history.redo_name
+            if work.edits.redo():
+                self._messages.say(f"Done again: {name}.")
 
     # ---- files
 
@@ -302,13 +328,16 @@ class Intents:
         work.edits.catch_up()
         ids = list(work.session.open_objects)
         if waiting := set(ids) - set(work.session.ready(ids)):
-            names = ", ".join(map(str, sorted(waiting)))
-            self._messages.warn(f"Without a mask yet: {names}. Wait for it (with Live off press Run), or delete them.")
+            self._warn_of_waiting(waiting)
             return False
         if ids and not work.session.commit(ids, self._rule):
             self._messages.say("Nothing was committed.")
             return False
         return True
+
+    def _warn_of_waiting(self, ids: Collection[int]) -> None:
+        names = ", ".join(map(str, sorted(ids)))
+        self._messages.warn(f"Without a mask yet: {names}. Wait for it (with Live off press Run), or delete them.")
 
     # ---- the window
 
@@ -329,7 +358,7 @@ class Intents:
         if plane == item.plane:
             self._messages.say("The box of this slice is the current one already; drag it to fit.")
         elif not plane.joins(item.plane):
-            self._messages.warn("An object's boxes lie on slices of one direction; turn the view back to them.")
+            self._messages.warn(f"The boxes of object {item.id} lie {_elsewhere([item], plane)}; go back there.")
         else:
             box = item.anchors.get(plane) or item.carried.get(plane) or item.box
             work.session.place_box(item.id, plane, box)
@@ -352,7 +381,9 @@ class Intents:
         options = self.panel.carry.options(spacing_around(work.layers.image, plane))
         route = Route(plane, first, last, self.panel.carry.reach, options)
         inside = route.objects(work.session.open_objects.values())
-        outside = ", ".join(str(item.id) for item in work.session.open_objects.values() if item not in inside)
+        items = list(work.session.open_objects.values())
+        apart = [item for item in items if not item.plane.joins(plane)]
+        outside = ", ".join(str(item.id) for item in items if item not in inside and item not in apart)
         if route.reach is Reach.BOXES:
             why = (
                 "An object needs two boxes, or masks corrected by hand, on different slices: "
@@ -362,12 +393,16 @@ class Intents:
         else:
             left = f"Boxes outside slices {first} to {last} stay where they are: {outside}."
             none = "Draw a box on one of the slices first."
-        if outside:
-            self._messages.warn(left)
+        told = [left] if outside else []
+        if apart:
+            ids = ", ".join(str(item.id) for item in apart)
+            told.append(f"Boxes {_elsewhere(apart, plane)} stay where they are: {ids}.")
+        if not inside and not apart:
+            told.append(none)
+        if told:
+            self._messages.warn(" ".join(told))
         if inside:
             self._runs.propagate(work, route)
-        else:
-            self._messages.warn(none)
 
     def cancel(self) -> None:
         """Stop a propagation; what is done stays."""
@@ -386,3 +421,9 @@ class Intents:
         worst = self.panel.review_section.strip.worst
         if worst is not None:
             self.go_to(worst)
+
+
+def _elsewhere(items: "Sequence[BoxObject]", plane: "Plane") -> str:
+    """Where objects are whose slices are no neighbours of a plane."""
+    turned = {item.plane.spans != plane.spans for item in items}
+    return " or ".join({True: "in another view", False: "at another time point"}[way] for way in sorted(turned))

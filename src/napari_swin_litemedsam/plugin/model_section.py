@@ -31,6 +31,7 @@ class ModelSection(QWidget):
         self.models.addItem("Bundled", "")
         if has_lite_medsam():
             self.offer([Path(LITE_MEDSAM)])
+        self._always = self.models.count()  # how many of them need no file of the user's
         explain(self.models, "The weights of the network. LiteMedSAM, where it is installed, takes boxes alone.")
         self.more = QToolButton()
         self.more.setText("…")
@@ -82,10 +83,14 @@ class ModelSection(QWidget):
         )
 
     def show_choice(self, choice: ModelChoice) -> None:
-        """Let the controls say something else."""
+        """Let the controls say something else; a file of the user's that they said, as it did not load, goes."""
         self.offer([choice.checkpoint] if choice.checkpoint else [])
         blockers = [QSignalBlocker(box) for box in (self.models, self.backends, self.devices)]
-        self.models.setCurrentIndex(self.models.findData(str(choice.checkpoint or "")))
+        before, now = self.models.currentIndex(), self.models.findData(str(choice.checkpoint or ""))
+        self.models.setCurrentIndex(now)
+        if before != now and before >= self._always:
+            # one that only waits for its turn comes back once it is loaded
+            self.models.removeItem(before)
         self.backends.setCurrentText(choice.backend)
         self.devices.setCurrentText(choice.device)
         self.mirror.setChecked(choice.mirror)

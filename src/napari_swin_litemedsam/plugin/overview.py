@@ -1,8 +1,11 @@
 """What the panel shows of the work on the chosen image."""
 
+from .controls import allow
 from .images import channel_axes
 from .panel import Panel
 from .runs import Work
+
+_NO_IMAGE = "there is no image to work on."
 
 
 def show_work(panel: Panel, work: Work, reference: bool, resumable: bool) -> None:
@@ -26,6 +29,9 @@ def show_work(panel: Panel, work: Work, reference: bool, resumable: bool) -> Non
     panel.show_history(session.history.undo_name, session.history.redo_name)
     committed = any(session.objects[id].committed for id in panel.table.chosen_ids)
     panel.enable(True, item, reference, committed)
+    if panel.progress.isHidden():
+        # a run keeps it off for a reason of its own, and lets it on at its end
+        allow(panel.buttons["propagate"])
     depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
     panel.review_section.strip.show_scores({} if item is None else item.iou_by_position, depth)
     show_position(panel, work)
@@ -40,6 +46,9 @@ def show_no_work(panel: Panel, image: bool) -> None:
     panel.channels.show_axes({}, None, False)
     panel.table.show_objects([], None)
     panel.enable(image)
+    if not image:
+        for name in ("run", "propagate"):
+            allow(panel.buttons[name], _NO_IMAGE)
     panel.show_history(None, None)
     panel.review_section.strip.show_scores({}, 1)
 

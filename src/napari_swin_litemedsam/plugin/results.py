@@ -93,6 +93,13 @@ class Results(Ledger):
         self.painted = True
         self.repainted.emit()
 
+    def known_labels(self) -> set[int]:
+        """Ids of objects, and those in the result as far as they were found yet."""
+        for scan in [scan for scan in self._scans if scan.done()]:
+            self._scans.remove(scan)
+            self._others |= scan.result()
+        return self._others | self.objects.keys()
+
     def free_id(self) -> int:
         """An id that neither an object nor any other label has: above all of them, or else the lowest."""
         while self._scans:

@@ -261,7 +261,6 @@ class Runs(QObject):
     def _run_through(self, work: Work, route: Route) -> None:
         session = work.session
         objects = route.objects(session.open_objects.values())
-        steps, total = session.carry(route, window_of(work.layers.image))
         asked = [(item, item.version) for item in objects]
         done, finished = 0, False
 
@@ -301,6 +300,12 @@ class Runs(QObject):
             self.changed.emit()
             self._next()
 
+        try:
+            steps, total = session.carry(route, window_of(work.layers.image))
+        except Exception as error:
+            # the panel shows a run since it was asked for, and waits for its end
+            end(error)
+            return
         self._propagating, self._running, self.stopped = True, work, None
         self.progressed.emit(0, total)
         self._runner.start(through, accept, end, {"total": total, "desc": "Propagating boxes"})

@@ -1,6 +1,6 @@
 """The widget: it joins the panel, the layers of the chosen image and the worker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
@@ -29,7 +29,7 @@ from .scripting import ScriptSession
 from .sessions import Sessions
 from .showing import show_names, show_rest
 from .side_jobs import SideJobs
-from .visibility import show_all_but
+from .visibility import shade_result, show_all_but
 from .worker import Runner
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class SwinLiteMedSAMWidget(QWidget):
         # layers are not added inside the event that tells of another one
         self._image_timer = self._timer(0, self._take_image)
         self._follow_timer = self._timer(0, self._follow)
+        self._held = False  # whether the mouse is down on the canvas
         self._show_timer = self._timer(SHOW_PAUSE, self._show_objects)
         self._lost_timer = self._timer(0, self._warn_of_lost)
         self._lost: dict[Work, list[str]] = {}
@@ -143,8 +144,10 @@ class SwinLiteMedSAMWidget(QWidget):
         runs.exchanged.connect(self._model_exchanged)
         runs.progressed.connect(self._show_progress)
         runs.reached.connect(self._reached)
+        self.viewer.mouse_drag_callbacks.append(self._hold)
         self.viewer.layers.events.inserted.connect(self._layers_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
+        self.viewer.layers.events.renamed.connect(self._layer_renamed)
         self.viewer.dims.events.order.connect(self._show_range)
         self.viewer.dims.events.current_step.connect(self._moved)
         self.destroyed.connect(self._runner.close)
@@ -176,13 +179,23 @@ class SwinLiteMedSAMWidget(QWidget):
     def _layers_changed(self, event: Any = None) -> None:
         self._reset_choices()
 
+    def _layer_renamed(self, event: Any) -> None:
+        names = [layer.name for layer in self.viewer.layers]
+        # napari tells of a name that another layer has, too, before it numbers the two
+        if len(set(names)) == len(names):
+            self._reset_choices()
+
     def _reset_choices(self) -> None:
+        image = self.image
         for chooser in (self._chooser, self._references):
             chosen = chooser.value
-            chooser.reset_choices()
             # magicgui knows layers by their names, and lets go of one that has another name now
-            if chooser.value is not chosen and chosen in chooser.choices:
-                chooser.value = chosen
+            with chooser.changed.blocked():
+                chooser.reset_choices()
+                if chooser.value is not chosen and chosen in chooser.choices:
+                    chooser.value = chosen
+        if self.image != image:
+            self._image_timer.start()
         self._show_objects()
 
     def _layer_removed(self, event: Any) -> None:
@@ -231,6 +244,7 @@ class SwinLiteMedSAMWidget(QWidget):
         if work.hidden:
             # nobody could show them again
             show_all_but(work.layers, frozenset())
+        shade_result(work.layers, None)
         image.events.data.disconnect(self._image_replaced)
         work.session.changed.disconnect(self._objects_changed)
         work.edits.stop()
@@ -332,6 +346,14 @@ class SwinLiteMedSAMWidget(QWidget):
         else:
             self.panel.progress.setValue(done)
 
+    def _hold(self, viewer: Any, event: Any) -> Iterator[None]:
+        """Take note of how long the mouse is down on the canvas, as one of napari's callbacks."""
+        self._held = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self._held = False
+
     def _reached(self, work: Work, plane: Plane) -> None:
         """Go along with a propagation, in a turn of the event loop of its own, since moving the view is slow work."""
         self._to_show = work, plane
@@ -340,6 +362,9 @@ class SwinLiteMedSAMWidget(QWidget):
     def _follow(self) -> None:
         work, plane = self._to_show
         if work is not self._work or not self.panel.follow.isChecked():
+            return
+        # what is drawn or moved would go along to another slice; the next step moves the view
+        if self._held or work.layers.drawing:
             return
         # whoever turns the view during the run wants to look at something else
         if work.edits.plane_in_view().joins(plane):
@@ -379,6 +404,7 @@ class SwinLiteMedSAMWidget(QWidget):
             work.hidden &= work.session.objects.keys()
             # also when none is left, for colours that others have only while one is hidden
             show_all_but(work.layers, work.hidden)
+        shade_result(work.layers, work.hidden)
         show_work(panel, work, self._references.value is not None, self._runs.stopped is work)
 
     # ---- the end
@@ -417,7 +443,9 @@ class SwinLiteMedSAMWidget(QWidget):
             leave(image, work.session)
         self._works.clear()
         self._work = None
+        self.viewer.mouse_drag_callbacks.remove(self._hold)
         self.viewer.layers.events.inserted.disconnect(self._layers_changed)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
+        self.viewer.layers.events.renamed.disconnect(self._layer_renamed)
         self.viewer.dims.events.order.disconnect(self._show_range)
         self.viewer.dims.events.current_step.disconnect(self._moved)

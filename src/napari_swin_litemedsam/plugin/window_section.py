@@ -69,7 +69,7 @@ class WindowSection(QWidget):
         explain(self.presets, "Set the image layer's contrast limits, as width/level; the pixels stay as they are.")
         keep_narrow(self.presets)
         self.presets.activated.connect(self._preset_chosen)
-        self.width_box = _number("Width of the window: the range of intensities that the image shows.")
+        self.width_box = _number("Width of the window, above 0: the range of intensities that the image shows.")
         self.level_box = _number("Level of the window: the intensity in its middle.")
         for box in (self.width_box, self.level_box):
             box.valueChanged.connect(self._number_set)
@@ -120,9 +120,14 @@ class WindowSection(QWidget):
             self.presets.setCurrentIndex(0)
 
     def _number_set(self) -> None:
-        self.presets.setCurrentIndex(0)
         width, level = self.width_box.value(), self.level_box.value()
-        self.set_limits(level - width / 2, level + width / 2)
+        low, high = level - width / 2, level + width / 2
+        if low < high:
+            self.presets.setCurrentIndex(0)
+            self.set_limits(low, high)
+        else:
+            # numbers that the layer does not take must not stand there as if it had
+            self._show_limits()
 
     def _preset_chosen(self) -> None:
         preset = self.presets.currentData()
@@ -138,6 +143,7 @@ def _number(tip: str) -> QDoubleSpinBox:
     box.setRange(-1e9, 1e9)
     box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
     box.setKeyboardTracking(False)
-    # the size of the widest number would make the panel wide
+    # the size of the widest number would make the panel wide, and in a narrow one buttons leave room for three digits
     box.setMinimumWidth(60)
+    box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     return box
