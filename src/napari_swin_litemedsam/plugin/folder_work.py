@@ -79,16 +79,27 @@ class FolderWork(QObject):
         self._runner.close()
 
     def open(self, folder: Path) -> None:
-        """Save the labels of the image that is open, and go through a folder, from its first image without labels."""
+        """Save the labels of the image that is open, and go through a folder, from its first image without labels.
+
+        Those that cannot be read are passed over, unless none is left.
+        """
         found: list[Task] = []
+        errors: list[Exception] = []
 
         def look() -> list[LayerData]:
             found.extend(tasks_in(folder))
-            return _read(found[first_open(found)])
+            for task in found[first_open(found) :]:
+                try:
+                    return _read(task)
+                except (ValueError, OSError) as error:
+                    errors.append(error)
+            raise errors[0]
 
         def take(layers: list[LayerData]) -> None:
             self._tasks = found
-            self._show(first_open(found), layers)
+            self._show(first_open(found) + len(errors), layers)
+            for error in errors[:1]:
+                self._messages.fail(f"Passed over {len(errors)}", error)
 
         self._save(lambda: self._read(f"'{folder.name}'", look, take))
 

@@ -5,8 +5,6 @@ from .images import channel_axes
 from .panel import Panel
 from .runs import Work
 
-_NO_IMAGE = "there is no image to work on."
-
 
 def show_work(panel: Panel, work: Work, reference: bool, resumable: bool) -> None:
     """Bring the panel up to date.
@@ -46,9 +44,6 @@ def show_no_work(panel: Panel, image: bool) -> None:
     panel.channels.show_axes({}, None, False)
     panel.table.show_objects([], None)
     panel.enable(image)
-    if not image:
-        for name in ("run", "propagate"):
-            allow(panel.buttons[name], _NO_IMAGE)
     panel.show_history(None, None)
     panel.review_section.strip.show_scores({}, 1)
 

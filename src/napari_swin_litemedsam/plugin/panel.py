@@ -191,6 +191,9 @@ class Panel(QWidget):
             "compare": no_object or no_reference,
             "correct": no_reference,
         }
+        if not image:
+            # with one, whoever runs them says when they are off
+            why_not |= {"run": "", "propagate": ""}
         for name, reason in why_not.items():
             allow(self.buttons[name], reason if image else _NO_IMAGE)
 
