@@ -54,6 +54,38 @@ class Route:
         return [item for item in beside if any(plane.position in inside for plane in boxes_of(item))]
 
 
+def told_of_route(items: Sequence[BoxObject], route: Route) -> str:
+    """What the user is told of objects that a route leaves where they are; nothing if there are none."""
+    inside = route.objects(items)
+    apart = [item for item in items if not item.plane.joins(route.plane)]
+    outside = [item for item in items if item not in inside and item not in apart]
+    told = []
+    if outside and route.reach is Reach.BOXES:
+        told.append(f"Objects with one box stay where they are: {_ids(outside)}.")
+    elif outside:
+        told.append(f"Boxes outside slices {route.first} to {route.last} stay where they are: {_ids(outside)}.")
+    if apart:
+        told.append(f"Boxes {elsewhere(apart, route.plane)} stay where they are: {_ids(apart)}.")
+    elif not inside and route.reach is Reach.BOXES:
+        told.append(
+            "An object needs two boxes, or masks corrected by hand, on different slices: "
+            "go to another slice and press Box here, too."
+        )
+    elif not inside:
+        told.append("Draw a box on one of the slices first.")
+    return " ".join(told)
+
+
+def elsewhere(items: Iterable[BoxObject], plane: Plane) -> str:
+    """Where objects lie whose slices are no neighbours of a plane."""
+    turned = {item.plane.spans != plane.spans for item in items}
+    return " or ".join({True: "in another view", False: "at another time point"}[way] for way in sorted(turned))
+
+
+def _ids(items: Iterable[BoxObject]) -> str:
+    return ", ".join(str(item.id) for item in items)
+
+
 def tracks_of(items: Sequence[BoxObject], route: Route, shape: Sequence[int]) -> "list[Track]":
     """Make the ways of objects through a volume of this shape that are not done yet; if none is missing, of all."""
     tracks = [_track(item, route, resume=True) for item in items]

@@ -1,13 +1,13 @@
 """What the user wants done to the chosen image: by buttons, keys, the table, or from a script."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from .actions import TOOLS
-from .carrying import Reach, Route
+from .carrying import Route, elsewhere, told_of_route
 from .folder_work import FolderWork
 from .images import show_plane, spacing_around
 from .messages import Messages
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from .objects import BoxObject
-    from .planes import Plane
     from .results import Ask, Rule
 
 WINDOW_PAUSE = 250  # ms without a change of the window before the model sees it
@@ -358,7 +357,7 @@ class Intents:
         if plane == item.plane:
             self._messages.say("The box of this slice is the current one already; drag it to fit.")
         elif not plane.joins(item.plane):
-            self._messages.warn(f"The boxes of object {item.id} lie {_elsewhere([item], plane)}; go back there.")
+            self._messages.warn(f"The boxes of object {item.id} lie {elsewhere([item], plane)}; go back there.")
         else:
             box = item.anchors.get(plane) or item.carried.get(plane) or item.box
             work.session.place_box(item.id, plane, box)
@@ -380,28 +379,10 @@ class Intents:
             return
         options = self.panel.carry.options(spacing_around(work.layers.image, plane))
         route = Route(plane, first, last, self.panel.carry.reach, options)
-        inside = route.objects(work.session.open_objects.values())
         items = list(work.session.open_objects.values())
-        apart = [item for item in items if not item.plane.joins(plane)]
-        outside = ", ".join(str(item.id) for item in items if item not in inside and item not in apart)
-        if route.reach is Reach.BOXES:
-            why = (
-                "An object needs two boxes, or masks corrected by hand, on different slices: "
-                "go to another slice and press Box here, too."
-            )
-            left, none = f"Objects with one box stay where they are: {outside}.", why
-        else:
-            left = f"Boxes outside slices {first} to {last} stay where they are: {outside}."
-            none = "Draw a box on one of the slices first."
-        told = [left] if outside else []
-        if apart:
-            ids = ", ".join(str(item.id) for item in apart)
-            told.append(f"Boxes {_elsewhere(apart, plane)} stay where they are: {ids}.")
-        if not inside and not apart:
-            told.append(none)
-        if told:
-            self._messages.warn(" ".join(told))
-        if inside:
+        if told := told_of_route(items, route):
+            self._messages.warn(told)
+        if route.objects(items):
             self._runs.propagate(work, route)
 
     def cancel(self) -> None:
@@ -421,9 +402,3 @@ class Intents:
         worst = self.panel.review_section.strip.worst
         if worst is not None:
             self.go_to(worst)
-
-
-def _elsewhere(items: "Sequence[BoxObject]", plane: "Plane") -> str:
-    """Where objects are whose slices are no neighbours of a plane."""
-    turned = {item.plane.spans != plane.spans for item in items}
-    return " or ".join({True: "in another view", False: "at another time point"}[way] for way in sorted(turned))
