@@ -99,7 +99,7 @@ def test_a_box_on_the_slice_of_the_current_one_is_not_added(objects):
 def test_a_box_of_another_direction_is_refused(viewer, objects, warnings_shown):
     viewer.dims.order = (1, 0, 2)
     objects.intents.anchor()
-    assert "turn the view back" in str(warnings_shown[-1].message)
+    assert "lie in another view; go back there" in str(warnings_shown[-1].message)
     assert not objects._work.session.objects[2].anchors
 
 
