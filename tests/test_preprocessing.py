@@ -405,3 +405,11 @@ class TestPercentileWindow:
 
     def test_of_an_empty_image(self):
         assert percentile_window(np.zeros((4, 4)), 0.5, 99.5) == (0, 0)
+
+
+def test_a_marker_of_missing_pixels_does_not_spoil_the_window():
+    image = np.arange(10, 42, dtype=np.int64).reshape(4, 8)
+    image[0, 0] = np.iinfo(np.int64).min
+    seen = Frame(4, 8).input(image, (10, 41))
+    expected = Frame(4, 8).input(np.arange(10, 42, dtype=np.uint8).reshape(4, 8), (10, 41))
+    np.testing.assert_allclose(seen, expected, atol=1e-6)

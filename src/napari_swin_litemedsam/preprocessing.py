@@ -125,18 +125,16 @@ def _in_single(image: NDArray, window: tuple[float, float] | None) -> NDArray[np
     Types with more digits are scaled to 0..1 before, since float32 has none left for small steps far from 0.
     """
     wide = not np.can_cast(image.dtype, np.float32)
-    start = 0
     if not wide:
         image = image.astype(np.float32, copy=False)
-    elif image.dtype.kind in "iu":
-        # float64 has too few digits for 64 bits; what overflows here is right again without a sign
-        lowest = image.min()
-        start, image = int(lowest), (image - lowest).astype(f"u{image.itemsize}")
     if window is not None:
         low, high = window
         if not low < high:
             raise ValueError(f"the window's lower end {low} must be below its upper end {high}")
-        image = np.clip(image, float(low) - start, float(high) - start)
+        image = np.clip(image, float(low), float(high))
+    elif image.dtype.kind in "iu" and wide:
+        # float64 has too few digits for 64 bits; what overflows here is right again without a sign
+        image = (image - image.min()).astype(f"u{image.itemsize}")
     return normalise(image) if wide else image
 
 

@@ -470,17 +470,20 @@ def test_two_files_of_one_name_are_exit_code_2(command, folders, labels, place):
 
 def test_linked_folders_count_and_hidden_ones_do_not(command, folders, labels, tmp_path):
     pred, truth = folders
-    for folder in (pred / "CT", tmp_path / "elsewhere", truth / ".ipynb_checkpoints"):
+    for folder in (pred / "CT", pred / "MR", tmp_path / "elsewhere", truth / "MR", truth / ".ipynb_checkpoints"):
         folder.mkdir()
+    np.savez(truth / "MR" / "2.npz", gts=labels)
+    np.savez(pred / "MR" / "2.npz", segs=labels)
     np.savez(tmp_path / "elsewhere" / "1.npz", gts=labels)
     np.savez(truth / ".ipynb_checkpoints" / "1-checkpoint.npz", gts=labels)
     (truth / "CT").symlink_to(tmp_path / "elsewhere")
-    # a link that leads back is followed once
+    # one that leads back is not followed, nor one to what is found without it
     (truth / "CT" / "back").symlink_to(truth)
+    (truth / "latest").symlink_to(truth / "MR")
     np.savez(pred / "CT" / "1.npz", segs=labels)
     code, out, err = command("evaluate", pred, truth)
     assert (code, err) == (0, [])
-    assert table(out) == {"CT": [1, 2, 1, 1]}
+    assert table(out) == {"CT": [1, 2, 1, 1], "MR": [1, 2, 1, 1], "mean": [2, 4, 1, 1]}
 
 
 def test_a_damaged_file_of_times_costs_no_report(command, folders, labels, tmp_path):

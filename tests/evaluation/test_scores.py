@@ -25,6 +25,7 @@ from napari_swin_litemedsam.evaluation import ObjectScore, modality_of, score_ca
         ("MRI_1.nii.gz", "MR"),
         ("CTA_1.nii.gz", "CT"),
         ("endoscopy_1.png", "ENDO"),
+        ("EndoVis_1.png", "ENDO"),
         ("fundus/microaneurysms/1.png", "FUNDUS"),
         ("MR/endocardium/1.png", "MR"),
         ("microbleeds_MR_1.png", "MR"),
@@ -97,3 +98,8 @@ def test_objects_are_found_wherever_the_prediction_has_them(ids):
     elsewhere, beside = sorted(score_case("CT_1", "CT", truth, prediction), key=lambda s: ids.index(s.object))
     assert (elsewhere.dsc, elsewhere.hd95) == (0, pytest.approx(40, abs=1))
     assert (beside.dsc, beside.hd95) == (0.5, pytest.approx(5))
+
+
+def test_a_prediction_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"\(5, 7\)"):
+        score_case("CT_1", "CT", np.ones((5, 6), int), np.ones((5, 7), int))

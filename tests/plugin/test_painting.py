@@ -110,15 +110,31 @@ def test_naparis_undo_makes_no_hole_in_an_answer_that_came_after_the_stroke(desk
     assert not item.hand[axial(1)].removed
 
 
-def test_naparis_undo_stays_where_an_answer_differs_elsewhere(desk, drag):
-    masks, item = desk.layers.masks, desk.session.objects[1]
-    stroke(desk, drag, "paint", (1, 45, 5), (1, 45, 15))
-    desk.session.move_box(1, axial(1), (10.0, 20.0, 40.0, 50.0))
+@pytest.mark.parametrize("meanwhile", ["another object", "undone", "forgotten"])
+def test_naparis_undo_makes_no_hole_whatever_became_of_the_stroke(desk, drag, meanwhile):
+    masks = desk.layers.masks
+    stroke(desk, drag, "paint", (1, 35, 25), (1, 35, 45))
+    if meanwhile == "another object":
+        desk.draw((32.0, 20.0, 40.0, 50.0))
+    else:
+        if meanwhile == "undone":
+            desk.edits.undo()
+        else:
+            desk.session.forget_hand_edits(1)
+        desk.session.move_box(1, axial(1), (10.0, 20.0, 40.0, 50.0))
     desk.run()
     masks.undo()
     desk.edits.catch_up()
-    assert not (masks.data[1, 45] == 1).any()
-    assert not item.hand
+    assert not any(hand.removed for item in desk.session.objects.values() for hand in item.hand.values())
+
+
+def test_a_locked_layer_stays_locked(desk, drag):
+    masks = desk.layers.masks
+    stroke(desk, drag, "paint", (1, 35, 25), (1, 35, 45))
+    masks.editable = False
+    desk.session.move_box(1, axial(1), (10.0, 20.0, 40.0, 50.0))
+    desk.run()
+    assert not masks.editable
 
 
 def test_paint_is_forgotten_on_request(desk, drag):

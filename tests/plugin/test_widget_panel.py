@@ -12,6 +12,7 @@ from napari_swin_litemedsam.plugin import widget as widget_module
 from napari_swin_litemedsam.plugin.loading import ModelChoice
 from napari_swin_litemedsam.plugin.palette import colour_of
 from napari_swin_litemedsam.plugin.remembered import remember
+from napari_swin_litemedsam.plugin.writer import segments_of
 
 from .conftest import BOX, axial
 
@@ -157,6 +158,39 @@ class TestTable:
         assert result.get_color(1)[3] == 0
         widget.shut_down()
         np.testing.assert_allclose([result.get_color(1), result.get_color(7)], [[1, 0, 0, 1], [1, 1, 1, 1]])
+
+    def test_what_is_committed_while_another_is_hidden_has_its_colour(self, widget, settle):
+        table, commit = widget.panel.table, widget.panel.buttons["commit"]
+        table.selectRow(0)
+        commit.click()
+        settle(widget)
+        widget.intents.rename(1, "liver")
+        table.item(0, 0).setCheckState(Qt.CheckState.Unchecked)
+        table.selectRow(1)
+        commit.click()
+        settle(widget)
+        result = widget._work.layers.result
+        assert result.get_color(1)[3] == 0
+        np.testing.assert_allclose(result.get_color(2), colour_of(2))
+        # and what is hidden is saved with its colour
+        _data, meta, _ = result.as_layer_data_tuple()
+        first, second = segments_of(np.array([1, 2]), meta)
+        assert (first.name, first.colour != second.colour) == ("liver", True)
+        table.item(0, 0).setCheckState(Qt.CheckState.Checked)
+        assert segments_of(np.array([1, 2]), result.as_layer_data_tuple()[1]) == [first, second]
+
+    def test_showing_one_label_alone_outlasts_hiding(self, widget, settle):
+        widget.panel.table.selectAll()
+        widget.panel.buttons["commit"].click()
+        settle(widget)
+        result, first = widget._work.layers.result, widget.panel.table.item(0, 0)
+        result.show_selected_label = True
+        first.setCheckState(Qt.CheckState.Unchecked)
+        result.show_selected_label = False
+        np.testing.assert_allclose(result.get_color(2), colour_of(2))
+        first.setCheckState(Qt.CheckState.Checked)
+        assert not result.colormap.use_selection
+        np.testing.assert_allclose(result.colormap.map(np.array([1, 2])), [colour_of(1), colour_of(2)])
 
     def test_the_number_of_a_hidden_object_is_hidden_too(self, widget):
         layer, cell = widget._work.layers.boxes, widget.panel.table.item(0, 0)

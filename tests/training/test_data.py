@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -49,6 +50,12 @@ def test_data_are_found_where_links_lead(tmp_path, label):
     except OSError:
         pytest.skip("no links here")
     assert [pair.source for pair in find_pairs(tmp_path / "data")] == ["CT/mine"]
+    # the same images may have labels of several kinds
+    for task in ("one", "two"):
+        put(tmp_path / "tasks" / task, "a.png", label * 100, label)
+        shutil.rmtree(tmp_path / "tasks" / task / "images")
+        (tmp_path / "tasks" / task / "images").symlink_to(tmp_path / "archive" / "images")
+    assert [pair.source for pair in find_pairs(tmp_path / "tasks")] == ["one", "two"]
 
 
 def test_an_npz_file_is_named_by_itself(tmp_path, label):

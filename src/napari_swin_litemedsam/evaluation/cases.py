@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Geometry
+from ..io import dicom
 from ..io.files import CaseError, folders_in
 from ..io.npz import read_case_labels
 from ..io.placing import cut, place_on
@@ -18,6 +19,8 @@ from .scores import ObjectScore, modality_of, score_case
 
 # what nnU-Net adds to the name of an image, and so `predict` to that of its labels
 _FIRST_CHANNEL = "_0000"
+# files that may hold the image of a case
+_PICTURED = (*IMAGE_SUFFIXES, ".npz", *dicom.SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,12 @@ def find_labels(path: Path) -> dict[PurePath, Path]:
 
 def label_files(folder: Path) -> dict[PurePath, list[Path]]:
     """The label files below a folder by their place in it without suffix, also where several share one."""
+    root = folder.resolve()
     return {
         place.relative_to(folder) / name: same
         for place in folders_in(folder)
+        # what a link within the folder leads to is found where it lies
+        if (real := place.resolve()) == root / place.relative_to(folder) or not real.is_relative_to(root)
         for name, same in _named(place, LABEL_SUFFIXES).items()
     }
 
@@ -218,7 +224,7 @@ def score_files(name: PurePath, truth_path: Path, path: Path | None, tolerance: 
 
 def image_files(names: Iterable[PurePath], images: Path) -> dict[PurePath, Path]:
     """The images of cases, from a folder of them."""
-    return {name: files[0] for name, files in _files_of(images, names, (*IMAGE_SUFFIXES, ".npz")).items()}
+    return {name: files[0] for name, files in _files_of(images, names, _PICTURED).items()}
 
 
 def read_image(path: Path | None, shape: tuple[int, ...]) -> NDArray | None:

@@ -49,4 +49,5 @@ def _spare(folder: Path, used: Collection[Path]) -> list[str]:
     """Label files of a folder that are no case's prediction."""
     if folder.is_file():
         return []
-    return [name.as_posix() for name, files in label_files(folder).items() if not set(files) & set(used)]
+    used = set(used)
+    return [name.as_posix() for name, files in label_files(folder).items() if used.isdisjoint(files)]

@@ -38,7 +38,12 @@ _MODALITIES = {
     "xr": "XRAY",
 }
 # how longer words begin: dermoscopy, microscope, ...; endocardium and microbleeds are no modality
-_BEGINNINGS = {"derm": "DERM", "endoscop": "ENDO", "mammo": "MAMMO", "microscop": "MICRO"}
+_BEGINNINGS = {
+    "derm": "DERM",
+    **dict.fromkeys(("endoscop", "endovis", "endocv", "endotect"), "ENDO"),
+    "mammo": "MAMMO",
+    **dict.fromkeys(("microscop", "microgr"), "MICRO"),
+}
 UNKNOWN = "unknown"
 _MOST = int(np.iinfo(np.uint16).max)
 
@@ -107,6 +112,8 @@ def score_case(
     diagonal = float(np.linalg.norm(truth.shape * sides))
     if prediction is None:
         return [ObjectScore(case, modality, i, 0.0, 0.0, diagonal, count, note) for i, count in objects]
+    if prediction.shape != truth.shape:
+        raise ValueError(f"{case}: the prediction has the shape {prediction.shape}, the truth {truth.shape}")
     # most objects are far smaller than the image; the search takes memory for each id up to the highest
     highest = int(ids.max(initial=0))
     places = [find_objects(labels, highest) if 0 < highest <= _MOST else [] for labels in (truth, prediction)]

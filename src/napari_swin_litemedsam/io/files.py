@@ -23,13 +23,14 @@ class CaseError(ValueError):
 
 
 def folders_in(root: Path) -> list[Path]:
-    """A folder and all below it, also those that links lead to, each once; hidden ones are left out."""
-    found: dict[str, Path] = {}
-    for place, below, _ in os.walk(root, followlinks=True):
-        real = os.path.realpath(place)
-        below[:] = [] if real in found else sorted(name for name in below if not name.startswith("."))
-        found.setdefault(real, Path(place))
-    return sorted(found.values())
+    """A folder and all below it, also those that links lead to, unless they lead back; hidden ones are left out."""
+    found = {root: [root.resolve()]}  # with all that lies above them, as it really is
+    for name, below, _ in os.walk(root, followlinks=True):
+        above = found[Path(name)]
+        there = {Path(name, each): Path(name, each).resolve() for each in below if not each.startswith(".")}
+        found |= {place: [*above, real] for place, real in there.items() if real not in above}
+        below[:] = [place.name for place in there if place in found]
+    return sorted(found)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from .objects import BoxObject, Change
 from .painting import Painting
 from .planes import Box, Plane
 from .scribbling import Scribbling
+from .shading import show_whole_result
 from .showing import set_owners, show, show_boxes, show_rest
 from .strokes import told_of_committed
 
@@ -89,15 +90,17 @@ class Edits:
         if change.waits or (self.session.result is not None and self.layers.result is None):
             self._on_edit()
 
-    def undo(self) -> bool:
-        """Take back the last step, whatever the mouse is at; return whether there was one."""
+    def undo(self) -> str | None:
+        """Take back the last step, whatever the mouse is at; return its name, if there was one."""
         self.catch_up()
-        return self.session.undo()
+        name = self.session.history.undo_name
+        return name if self.session.undo() else None
 
-    def redo(self) -> bool:
-        """Do the step again that was undone last; return whether there was one."""
+    def redo(self) -> str | None:
+        """Do the step again that was undone last; return its name, if there was one."""
         self.catch_up()
-        return self.session.redo()
+        name = self.session.history.redo_name
+        return name if self.session.redo() else None
 
     def listen(self) -> None:
         """Listen to all of our layers that exist."""
@@ -160,6 +163,8 @@ class Edits:
 
     def forget(self, layer: Any) -> str:
         """Leave one of our layers to the user; the session keeps what it showed. Returns what is to be said of it."""
+        if layer is self.layers.result:
+            show_whole_result(self.layers)
         if layer is self.layers.boxes:
             self.layers.dragging = self.layers.drawing = False
         if not self.layers.forget(layer):
@@ -267,7 +272,8 @@ class Edits:
             if drawn and self._clicked and event.source.mode in _DRAGGED:
                 # it stands for no object, and so is taken away
                 self._warn("Drag from one corner of the box to the other; a click makes none.")
-            elif drawn and not self._is_on_slice():
+            # what a script adds counts on the nearest slice
+            elif drawn and event.source.mode.startswith("add") and not self._is_on_slice():
                 self._astray = True
                 self._warn(f"'{self.layers.image.name}' has no slice here, and so no box. Go to one of its slices.")
             else:

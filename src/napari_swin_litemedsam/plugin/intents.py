@@ -14,6 +14,7 @@ from .messages import Messages
 from .panel import Panel
 from .runs import Runs, Work
 from .sessions import Sessions
+from .shading import shade_result
 from .showing import choose_kind, select, show_names
 from .side_jobs import SideJobs
 from .visibility import show_all_but
@@ -203,6 +204,7 @@ class Intents:
         if (work := self._chosen()) is not None:
             work.hidden = work.hidden - {id} if shown else work.hidden | {id}
             show_all_but(work.layers, work.hidden)
+            shade_result(work.layers, work.hidden)
 
     def reset_prompts(self) -> None:
         """Go back to the current object's first prompts."""
@@ -275,19 +277,13 @@ class Intents:
 
     def undo(self) -> None:
         """Take back the last step on the image; a propagation that goes on stops."""
-        if (work := self._chosen()) is not None:
-            work.edits.catch_up()
-            name = work.session.history.undo_name
-            if work.edits.undo():
-                self._messages.say(f"Undone: {name}.")
+        if (work := self._chosen()) is not None and (name := work.edits.undo()):
+            self._messages.say(f"Undone: {name}.")
 
     def redo(self) -> None:
         """Do the step again that was undone last."""
-        if (work := self._chosen()) is not None:
-            work.edits.catch_up()
-            name = work.session.history.redo_name
-            if work.edits.redo():
-                self._messages.say(f"Done again: {name}.")
+        if (work := self._chosen()) is not None and (name := work.edits.redo()):
+            self._messages.say(f"Done again: {name}.")
 
     # ---- files
 

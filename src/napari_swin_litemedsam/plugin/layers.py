@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import napari
 
     from ..predictor import Predictor
+    from .shading import Shade
 
 
 _left: "WeakKeyDictionary[napari.layers.Image, Session]" = WeakKeyDictionary()
@@ -82,8 +83,7 @@ class SessionLayers:
         self.drawing = False  # whether a box is begun on it and not ended
         self.shown_boxes: dict[tuple[int, Plane], Box] = {}  # what the layer of boxes shows, by object
         self.unshown: list[Change] = []  # what `show_rest` has still to show
-        self.shaded: frozenset[int] = frozenset()  # labels that the result does not show
-        self.own_colours: tuple[Labels, Any] | None = None  # the result and its colours without that
+        self.shade: Shade | None = None  # of the result
         self.points: Points | None = self._find(Points, "points", {"object", "kind"})
         self.carried: Shapes | None = self._find(Shapes, "carried boxes", {"object", "slice"})
         self.boxes: Shapes | None = self._find(Shapes, "boxes")

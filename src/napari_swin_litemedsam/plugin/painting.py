@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import find_objects
 
-from .objects import BoxObject
 from .patches import Patch
 from .planes import Plane
 from .strokes import Strokes, told_of_committed
@@ -17,7 +16,7 @@ class Painting(Strokes):
 
     _dragging = False
     _partly_read = False
-    _answers: Mapping[tuple[int, Plane], Patch | None] = {}  # that what is painted by hand lies on
+    _answers: Mapping[Plane, Mapping[int, Patch]] = {}  # by object, where there are strokes
 
     def drag(self, layer: Any, event: Any) -> Iterator[None]:
         """Take note of how long the mouse is down, as one of napari's callbacks."""
@@ -37,25 +36,28 @@ class Painting(Strokes):
         self._read(planes)
 
     def redrawn(self) -> None:
-        """Let napari forget strokes below which the model has changed its answer.
+        """Let napari forget its strokes where the model's answers have changed since.
 
-        What napari would bring back is the picture of the old answer, which could not be told from the user's paint.
+        What napari would bring back is the picture of the old answers, which could not be told from the user's paint.
         """
         if self._amid_stroke:
             return
-        items = self.session.open_objects.values()
-        answers = {(item.id, plane): item.answers.get(plane) for item in items for plane in item.hand}
-        changed = [key for key, answer in answers.items() if self._answers.get(key, answer) is not answer]
-        stale = any(_differs_below(self.session.objects[id], plane, self._answers[id, plane]) for id, plane in changed)
+        answers = {plane: self._answers_on(plane) for plane in self._drawn}
+        stale = any(self._answers.get(plane, now) != now for plane, now in answers.items())
         self._answers = answers
         masks = self.layers.masks
-        if stale and masks is not None:
+        if stale and masks is not None and masks.editable:
+            self._drawn.clear()
             mode = masks.mode
             with self.layers.changing():
                 # napari forgets the strokes of a layer that cannot be painted on
                 masks.editable = False
                 masks.editable = True
                 masks.mode = mode
+
+    def _answers_on(self, plane: Plane) -> dict[int, Patch]:
+        items = self.session.open_objects.values()
+        return {item.id: item.answers[plane] for item in items if plane in item.answers}
 
     @property
     def _amid_stroke(self) -> bool:
@@ -86,10 +88,3 @@ class Painting(Strokes):
             self._warn(f"What you painted does not count: object {label} lies elsewhere, on slice {item.plane.place}.")
         elif item is None and label:
             self._warn(f"No object has the label {label}, so what you painted belongs to none.")
-
-
-def _differs_below(item: BoxObject, plane: Plane, before: Patch | None) -> bool:
-    """Whether an answer differs from the one before where the user has painted or erased."""
-    hand, after = item.hand[plane], item.answers.get(plane)
-    one, other = (np.zeros(hand.added.shape, bool) if patch is None else patch.full() for patch in (before, after))
-    return bool(((one != other) & (hand.added.full() | hand.removed.full())).any())

@@ -17,6 +17,7 @@ _PALETTE = [
     "#ff6f61",
     "#b5e61d",
 ]
+OWN_COLOURS = "own colours"  # in the metadata of a labels layer, while it shows others
 # stands out on black, on white and on skin
 BOX_COLOUR = "magenta"
 CARRIED_COLOUR = "orange"

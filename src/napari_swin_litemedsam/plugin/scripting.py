@@ -187,11 +187,11 @@ class ScriptSession:
 
     def undo(self) -> bool:
         """Take back the last step; return whether there was one."""
-        return self._work.edits.undo()
+        return self._work.edits.undo() is not None
 
     def redo(self) -> bool:
         """Do the step again that was undone last; return whether there was one."""
-        return self._work.edits.redo()
+        return self._work.edits.redo() is not None
 
     def wait(self, timeout: float = 600) -> None:
         """Let the model answer, and the layers show it.

@@ -27,9 +27,10 @@ from .remembered import recall, remember
 from .runs import Runs, Work
 from .scripting import ScriptSession
 from .sessions import Sessions
+from .shading import shade_result, show_whole_result
 from .showing import show_names, show_rest
 from .side_jobs import SideJobs
-from .visibility import shade_result, show_all_but
+from .visibility import show_all_but
 from .worker import Runner
 
 if TYPE_CHECKING:
@@ -244,9 +245,10 @@ class SwinLiteMedSAMWidget(QWidget):
         if work.hidden:
             # nobody could show them again
             show_all_but(work.layers, frozenset())
-        shade_result(work.layers, None)
+        show_whole_result(work.layers)
         image.events.data.disconnect(self._image_replaced)
         work.session.changed.disconnect(self._objects_changed)
+        work.session.repainted.disconnect(self._show_soon)
         work.edits.stop()
 
     def _begin_on(self, image: "napari.layers.Image") -> None:
@@ -297,6 +299,7 @@ class SwinLiteMedSAMWidget(QWidget):
     def _begin(self, image: "napari.layers.Image") -> None:
         layers = SessionLayers(self.viewer, image, self._predictor, take_up(image))
         layers.session.changed.connect(self._objects_changed)
+        layers.session.repainted.connect(self._show_soon)
         image.events.data.connect(self._image_replaced)
         self._work = self._works[image] = Work(layers, Edits(layers, self._runs.edited, self._messages.warn))
         self.sessions.begin(self._work)
@@ -384,9 +387,13 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _objects_changed(self, change: Change) -> None:
         """Show the objects; while steps of a propagation pour in, only now and then."""
-        if not change.goes_on:
+        if change.goes_on:
+            self._show_soon()
+        else:
             self._show_objects()
-        elif not self._show_timer.isActive():
+
+    def _show_soon(self) -> None:
+        if not self._show_timer.isActive():
             self._show_timer.start()
 
     def _show_objects(self) -> None:

@@ -9,6 +9,7 @@ from .. import io
 from ..io.scans import LABEL_SUFFIXES
 from ..io.segments import suffix_of
 from .grid import restore
+from .palette import OWN_COLOURS
 
 _DEFAULT = ".nii.gz"
 
@@ -59,7 +60,7 @@ def segments_of(labels: NDArray, meta: dict[str, Any]) -> list[io.Segment]:
     ids = [int(id) for id in np.unique(labels) if id > 0]
     if not any(id in names for id in ids):
         return []
-    colours = meta["colormap"].map(np.array(ids))
+    colours = meta.get("metadata", {}).get(OWN_COLOURS, meta["colormap"]).map(np.array(ids))
     return [
         # what is hidden is transparent and has no colour to save
         io.Segment.of_rgb(id, names.get(id, ""), colour[:3]) if colour[3] else io.Segment(id, names.get(id, ""))
