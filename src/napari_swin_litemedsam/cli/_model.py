@@ -31,7 +31,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="what runs the network; by default the fastest that is right on this machine",
     )
     parser.add_argument(
-        "--mirror", action="store_true", help="see every image in a mirror, too: better masks for twice the time"
+        "--mirror",
+        action="store_true",
+        help="see every image in a mirror, too: a little better on average, for twice the time",
     )
     parser.add_argument("--device", default="cpu", help="cpu or, for torch, cuda or mps (default: cpu)")
 

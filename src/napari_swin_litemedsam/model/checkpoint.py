@@ -176,7 +176,7 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, 
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: not a plain file of tensors; Python objects are not unpickled") from error
     except Exception as error:  # the unpickler runs on damaged instructions
-        raise CheckpointError(f"{path}: damaged, or not a file of PyTorch") from error
+        raise CheckpointError(f"{path}: not a checkpoint of PyTorch, or a damaged one") from error
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     parts = content.items() if isinstance(content, Mapping) else ()
