@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .images import channel_of, geometry_of, pixels_of, shift_of, spatial_shape, through_world
 from .loading import LazyPredictor
 from .objects import Change
-from .palette import BOX_COLOUR, CARRIED_COLOUR, palette
+from .palette import BOX_COLOUR, CARRIED_COLOUR, Shade, palette
 from .planes import Box, Plane, blank_labels
 from .session import Session
 from .showing import KIND_COLOURS, show_all
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import napari
 
     from ..predictor import Predictor
-    from .shading import Shade
 
 
 _left: "WeakKeyDictionary[napari.layers.Image, Session]" = WeakKeyDictionary()

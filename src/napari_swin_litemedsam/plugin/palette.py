@@ -1,8 +1,15 @@
 """The colours of objects, the same on the canvas and in the table."""
 
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
 
 # the first colour is the background's; all others stand out on grey images
 _PALETTE = [
@@ -32,3 +39,13 @@ def palette() -> CyclicLabelColormap:
 def colour_of(id: int) -> NDArray:
     """RGBA of an object's mask."""
     return _COLOURS[(id - 1) % len(_COLOURS)]
+
+
+@dataclass(frozen=True)
+class Shade:
+    """Colours that we have given a result, the user's own, and what ours were made of: unseen and all labels."""
+
+    result: "Labels"
+    ours: Any
+    own: Any
+    made_of: tuple[AbstractSet[int], AbstractSet[int]]

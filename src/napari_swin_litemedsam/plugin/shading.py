@@ -1,29 +1,18 @@
 """What the result shows of hidden objects, and of those that are edited again: nothing, while its labels stay."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
-from .palette import OWN_COLOURS
+from .palette import OWN_COLOURS, Shade
 from .results import MOST_IDS
 
 if TYPE_CHECKING:
     from napari.layers import Labels
 
     from .layers import SessionLayers
-
-
-@dataclass(frozen=True)
-class Shade:
-    """Colours that we have given a result, the user's own, and what ours were made of: unseen and all labels."""
-
-    result: "Labels"
-    ours: Any
-    own: Any
-    made_of: tuple[AbstractSet[int], AbstractSet[int]]
 
 
 def shade_result(layers: "SessionLayers", hidden: AbstractSet[int]) -> None:
