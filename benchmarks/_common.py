@@ -43,14 +43,19 @@ def pairs_by_source(data):
     return groups
 
 
+def usable(pairs):
+    """The samples of pairs; what cannot be used is told."""
+    samples, problems = read_all(pairs)
+    for problem in problems:
+        print(f"skipped {problem}", file=sys.stderr)
+    return samples
+
+
 def cases(args):
     """Yield source, image, and the masks and boxes of the objects on it, for every chosen case that has any."""
     warnings.simplefilter("ignore")
     for source, pairs in pairs_by_source(args.data).items():
-        samples, problems = read_all(pairs[:: args.every])
-        for problem in problems:
-            print(f"skipped {problem}", file=sys.stderr)
-        for sample in samples:
+        for sample in usable(pairs[:: args.every]):
             found = list(boxed_objects(sample, args.objects))
             if found:
                 masks, boxes = zip(*found, strict=True)

@@ -22,6 +22,7 @@ from napari_swin_litemedsam.evaluation.metrics import dice
 from napari_swin_litemedsam.predictor import load_model
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE, Frame
 from napari_swin_litemedsam.prompts import bounding_box
+from napari_swin_litemedsam.training.objects import with_area
 
 GROWN = (0, 2.5, 5)
 MEAN_GROWTH = 2.5  # of boxes in training
@@ -41,10 +42,7 @@ def ellipses(image, boxes):
 def grown(truth, pixels):
     """The box of an object, so many pixels of the frame too large, inside the image."""
     larger = bounding_box(truth) + pixels * max(truth.shape) / FRAME_SIZE * np.array([-1, -1, 1, 1])
-    low, high = np.split(np.clip(larger, 0, np.tile(truth.shape, 2) - 1.0), 2)
-    # a line one pixel thick would have a box without an area
-    thin = (high <= low) / 2
-    return np.concatenate([low - thin, high + thin])
+    return with_area(np.clip(larger, 0, np.tile(truth.shape, 2) - 1.0))
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _common import pairs_by_source
+from _common import pairs_by_source, usable
 
 from napari_swin_litemedsam.io.segments import stem_of
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE
@@ -73,10 +73,7 @@ def main(argv=None):
         solid = next((len(found[0].image) > 1 for pair in pairs if (found := read_all([pair])[0])), False)
         if solid and not args.volumes:
             print(f"{source}: volumes are left out; --volumes N takes N of them", file=sys.stderr)
-        samples, problems = read_all(pairs[: args.volumes] if solid else pairs[:: args.every])
-        for problem in problems:
-            print(f"skipped {problem}", file=sys.stderr)
-        for sample in samples:
+        for sample in usable(pairs[: args.volumes] if solid else pairs[:: args.every]):
             case = volume_case(sample) if solid else planar_case(sample, args.objects)
             if len(case["boxes"]):
                 np.savez_compressed(args.output / case_name(sample.pair), **case)

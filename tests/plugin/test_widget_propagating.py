@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
 
+from napari_swin_litemedsam.plugin.session import Session
+
 from .conftest import BOX, axial, draw_box
 
 
@@ -272,3 +274,19 @@ def test_boxes_in_another_view_are_told_as_such(widget, viewer, settle, warnings
     assert told == "Boxes in another view stay where they are: 1."
     widget.panel.buttons["anchor"].click()
     assert "lie in another view; go back there" in warnings_shown[-1].message
+
+
+def test_a_propagation_that_cannot_begin_ends_and_may_be_tried_again(widget, settle, warnings_shown, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no way through")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Session, "carry", fail)
+        widget.panel.buttons["propagate"].click()
+        settle(widget)
+    assert "Propagation: RuntimeError: no way through" in warnings_shown[-1].message
+    assert widget.panel.progress.isHidden()
+    assert not widget.panel.buttons["cancel"].isEnabled()
+    widget.panel.buttons["propagate"].click()
+    settle(widget)
+    assert widget._work.layers.masks.data.any(axis=(1, 2)).all()

@@ -1,6 +1,5 @@
 """Truth and prediction on disk: which files belong together, and their scores."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -15,6 +14,7 @@ from ..io.files import CaseError, folders_in
 from ..io.npz import read_case_labels
 from ..io.placing import cut, place_on
 from ..io.scans import IMAGE_SUFFIXES, LABEL_SUFFIXES, read_label_scan, read_scan
+from ..io.segments import by_stem, stem_of, suffix_of
 from .scores import ObjectScore, modality_of, score_case
 
 # what nnU-Net adds to the name of an image, and so `predict` to that of its labels
@@ -47,17 +47,6 @@ class CaseScores:
     besides: tuple[int, ...] = ()
 
 
-def stem(path: PurePath) -> PurePath:
-    """A path without the suffix of a label file; names may hold dots."""
-    return path.with_name(_split(path.name, LABEL_SUFFIXES)[0])
-
-
-def _split(name: str, suffixes: tuple[str, ...]) -> tuple[str, str]:
-    """A file's name without the suffix, where capitals do not count, and the suffix; empty if it is none of these."""
-    suffix = next((s for s in suffixes if name.lower().endswith(s)), "")
-    return name[: len(name) - len(suffix)], suffix
-
-
 def find_labels(path: Path) -> dict[PurePath, Path]:
     """The label files below a folder, or one file, by their place in it without suffix.
 
@@ -67,7 +56,7 @@ def find_labels(path: Path) -> dict[PurePath, Path]:
         If there are none, or two of one name.
     """
     if path.is_file():
-        return {stem(PurePath(path.name)): path}
+        return {PurePath(stem_of(path)): path}
     if not path.exists():
         raise CaseError(f"{path}: no such file or folder")
     files = label_files(path)
@@ -90,12 +79,9 @@ def label_files(folder: Path) -> dict[PurePath, list[Path]]:
 
 def _named(folder: Path, suffixes: tuple[str, ...]) -> Mapping[str, list[Path]]:
     """The files of a folder with one of the suffixes, by their names without it, in the suffixes' order."""
-    found = defaultdict(list)
-    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-        name, suffix = _split(file.name, suffixes)
-        if suffix and not name.startswith(".") and file.is_file():
-            found[name].append((suffixes.index(suffix), file))
-    return {name: [file for _, file in sorted(files)] for name, files in found.items()}
+    files = folder.iterdir() if folder.is_dir() else ()
+    wanted = [f for f in files if suffix_of(f) in suffixes and not f.name.startswith(".") and f.is_file()]
+    return by_stem(sorted(wanted, key=lambda file: (suffixes.index(suffix_of(file)), file)))
 
 
 def _only(files: list[Path]) -> Path:

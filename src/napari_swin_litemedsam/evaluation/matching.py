@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
+from ..places import around
 from .metrics import dice, hausdorff95, surface_dice
 
 
@@ -58,14 +59,6 @@ def match_objects(
         if not match:
             yield Match(id, 0, 0.0, 0.0, float("inf"))
             continue
-        both = hull(place, reference_places[match - 1])
+        both = around([place, reference_places[match - 1]], 1)
         pair = reference[both] == match, labels[both] == id
         yield Match(id, match, dice(*pair), surface_dice(*pair, spacing, tolerance), hausdorff95(*pair, spacing))
-
-
-def hull(*places: tuple[slice, ...]) -> tuple[slice, ...]:
-    """The smallest box around boxes, with a margin of one pixel where there is room."""
-    return tuple(
-        slice(max(0, min(side.start for side in sides) - 1), max(side.stop for side in sides) + 1)
-        for sides in zip(*places, strict=True)
-    )

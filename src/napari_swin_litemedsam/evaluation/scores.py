@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from ..io.files import replacing
-from .matching import hull
+from ..places import around
 from .metrics import dice, hausdorff95, surface_dice
 
 # words in the names of files and folders -> the modality's name in the report
@@ -120,7 +120,7 @@ def score_case(
     scores = []
     for i, count in objects:
         found = [place for place in (of[i - 1] for of in places if 0 < i <= len(of)) if place is not None]
-        part = hull(*found) if found else ...
+        part = around(found, 1) if found else ...
         pair = truth[part] == i, prediction[part] == i
         distance = min(hausdorff95(*pair, sides), diagonal)
         nsd = surface_dice(*pair, sides, tolerance)

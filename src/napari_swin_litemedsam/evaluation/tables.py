@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path, PurePath
 
+from ..io.segments import stem_of
 from ..io.times import read_times
-from .cases import Predictions, read_truth, stem
+from .cases import Predictions, read_truth
 from .scores import ObjectScore
 from .statistics import Interval, compare, summarise
 
@@ -119,7 +120,7 @@ def _seconds(predictions: Predictions) -> dict[str, float]:
         if path.parent not in known:
             known[path.parent] = read_times(path.parent)
         # which may be called otherwise than the case
-        name = stem(path).name
+        name = stem_of(path)
         if name in known[path.parent]:
             seconds[case.as_posix()] = known[path.parent][name]
     return seconds

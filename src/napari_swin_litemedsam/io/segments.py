@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,14 @@ class Segment:
 def stem_of(path: str | os.PathLike) -> str:
     """Name of a file without its ending; ``.nii.gz`` and ``.seg.nrrd`` count as one."""
     return _ENDING.sub("", Path(path).name)
+
+
+def by_stem(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """Files by their names without endings: one each, unless several share a name."""
+    found = defaultdict(list)
+    for path in paths:
+        found[stem_of(path)].append(path)
+    return dict(found)
 
 
 def suffix_of(path: str | os.PathLike) -> str:

@@ -42,8 +42,7 @@ class Edits:
         self._on_edit, self._warn = on_edit, warn
         self._connected: dict[Any, list[tuple[Any, Callable]]] = {}  # by whose events they are
         self._result_seen: Plane | None = None  # in view when the result was last looked at
-        self._clicked = False  # whether the mouse was pressed on the layer of boxes without a drag, just now
-        self._astray = False  # whether the box that was just drawn stands for no object
+        self._unwanted = False  # whether what was just drawn on the layer of boxes is none: a click, or off the slices
         self._painting = Painting(layers, self.plane_in_view, on_edit, warn)
         self._scribbling = Scribbling(layers, self.plane_in_view, on_edit, warn)
         session, image = self.session, layers.image
@@ -152,12 +151,12 @@ class Edits:
         while event.type == "mouse_move":
             yield
         self.layers.dragging = False
-        self._clicked = bool(np.abs(np.array(event.pos) - start).max() < _LEAST_DRAG)
+        self._unwanted = bool(np.abs(np.array(event.pos) - start).max() < _LEAST_DRAG)
         # once napari has told of what was drawn or moved
         QTimer.singleShot(0, self._show_boxes)
 
     def _show_boxes(self) -> None:
-        self._clicked = self._astray = False
+        self._unwanted = False
         if self.session in self._connected:
             show_boxes(self.layers)
 
@@ -269,12 +268,12 @@ class Edits:
             self.layers.drawing = True
         elif str(event.action) not in _ANNOUNCED:
             drawn, self.layers.drawing = self.layers.drawing, False
-            if drawn and self._clicked and event.source.mode in _DRAGGED:
+            if drawn and self._unwanted and event.source.mode in _DRAGGED:
                 # it stands for no object, and so is taken away
                 self._warn("Drag from one corner of the box to the other; a click makes none.")
             # what a script adds counts on the nearest slice
             elif drawn and event.source.mode.startswith("add") and not self._is_on_slice():
-                self._astray = True
+                self._unwanted = True
                 self._warn(f"'{self.layers.image.name}' has no slice here, and so no box. Go to one of its slices.")
             else:
                 self.read_boxes()
@@ -294,7 +293,7 @@ class Edits:
     def _boxes_pasted(self, event: Any = None) -> None:
         """Read boxes that were pasted, which napari tells in no other way."""
         layers = self.layers
-        if layers.boxes is None or layers.quiet or layers.drawing or self._clicked or self._astray:
+        if layers.boxes is None or layers.quiet or layers.drawing or self._unwanted:
             return
         if layers.boxes.nshapes > sum(len(item.boxes) for item in self.session.open_objects.values()):
             self.read_boxes()

@@ -132,9 +132,8 @@ class Intents:
 
     def _let_count(self, work: Work, which: str) -> None:
         """Show the current object, and let the model see its points or its scribble, since the user edits them now."""
-        if work.session.current in work.hidden:
-            work.hidden = work.hidden - {work.session.current}
-            show_all_but(work.layers, work.hidden)
+        if (id := work.session.current) in work.hidden:
+            self.show_or_hide(id, True)
             self._runs.changed.emit()
         seen = self.panel.use_points if which == "points" else self.panel.use_scribble
         if not seen.isChecked():
@@ -246,7 +245,7 @@ class Intents:
                 self.use_tool("box")
         elif work.session.ready(chosen):
             self._messages.say("Nothing was committed.")
-        elif waiting := sorted(set(chosen) & work.session.open_objects.keys()):
+        elif waiting := set(chosen) & work.session.open_objects.keys():
             self._warn_of_waiting(waiting)
         else:
             self._messages.warn("Nothing was committed: choose an object that has a mask.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..io import dicom
 from ..io.scans import FILE_SUFFIXES, IMAGE_SUFFIXES
-from ..io.segments import stem_of, suffix_of
+from ..io.segments import by_stem, stem_of, suffix_of
 from ..io.series import named_series
 
 # a BMP is told rather than passed over
@@ -25,10 +25,7 @@ def image_folders(root: Path, folders: Iterable[Path]) -> Iterator[Path]:
 
 def labels_in(folder: Path) -> dict[str, list[Path]]:
     """The label files of a folder by name: one each, unless there are several of one stem."""
-    found = defaultdict(list)
-    for path in _files(folder):
-        found[stem_of(path)].append(path)
-    return found
+    return by_stem(_files(folder))
 
 
 def images_in(folder: Path, labelled: Container[str]) -> dict[str, list[Image]]:

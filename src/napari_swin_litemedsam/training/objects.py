@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, find_objects
 from skimage.measure import label as connected_components
 
+from ..places import around
+
 # parts of one class nearer than this, in pixels of the 256 frame, are what a user puts in one box
 SEPARATE_AT = 6
 # boxes are drawn up to this many pixels of the 256 frame too large (paper, section 4.2)
@@ -37,7 +39,8 @@ def parts(labels: NDArray, groups: Sequence[Sequence[int]] = (), apart: float = 
     for ids in groups or [[id] for id in places]:
         covered = [places[id] for id in ids if id in places]
         if covered:
-            inside = _around(covered, reach)
+            rows, columns = around(covered, reach)
+            inside = rows, columns
             for place, part in _split(np.isin(labels[inside], ids), reach):
                 yield _moved(place, inside), part
 
@@ -66,13 +69,11 @@ def _split(mask: NDArray[np.bool_], reach: int) -> Iterator[Part]:
         yield place, numbered[place] == number
 
 
-def _around(places: Sequence[Place], margin: int) -> Place:
-    """The least rows and columns that hold all places with a margin, as far as there are."""
-    rows, columns = (
-        slice(max(0, min(s.start for s in sides) - margin), max(s.stop for s in sides) + margin)
-        for sides in zip(*places, strict=True)
-    )
-    return rows, columns
+def with_area(box: NDArray) -> NDArray[np.float64]:
+    """A box (y0, x0, y1, x1), of a line one pixel thick made a pixel wide, since it would have no area."""
+    low, high = np.split(np.asarray(box, float), 2)
+    thin = (high <= low) / 2
+    return np.concatenate([low - thin, high + thin])
 
 
 def _moved(place: Place, origin: Place) -> Place:

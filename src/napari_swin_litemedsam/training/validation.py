@@ -12,7 +12,7 @@ from ..predictor import Predictor
 from ..preprocessing import FRAME_SIZE
 from ..prompts import bounding_box
 from .data import Sample
-from .objects import BOX_JITTER, MIN_AREA, SEPARATE_AT, Part, parts, whole
+from .objects import BOX_JITTER, MIN_AREA, SEPARATE_AT, Part, parts, whole, with_area
 
 
 def middle_slice(sample: Sample) -> tuple[NDArray, NDArray]:
@@ -65,9 +65,7 @@ def boxed_objects(sample: Sample, most: int | None = None) -> Iterator[tuple[NDA
         grow = rng.integers(0, BOX_JITTER + 1, 4) * _unit(labels)
         low = np.maximum([y0 - grow[0], x0 - grow[1]], 0)
         high = np.minimum([y1 + grow[2], x1 + grow[3]], [height - 1, width - 1])
-        # a line one pixel thick would have a box without an area
-        thin = (high <= low) / 2
-        yield mask, np.concatenate([low - thin, high + thin])
+        yield mask, with_area(np.concatenate([low, high]))
 
 
 def digest(samples: Sequence[Sample]) -> str:
