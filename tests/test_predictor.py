@@ -81,6 +81,22 @@ def test_points_that_someone_placed_are_told_twice(predictor, backend, monkeypat
     np.testing.assert_allclose(points[4], (70.5 * scale - 0.5, 50.5 * scale - 0.5), atol=1)
 
 
+def test_the_mask_contradicts_no_point_that_someone_placed(predictor):
+    drawn = predictor.predict(BOX)
+    points = np.array([(30, 40), (50, 70), (70, 100), (40, 90)])
+    # each says the opposite of the mask
+    labels = (~drawn.mask[tuple(points.T)]).astype(int)
+    mask = predictor.predict(BOX, points, labels).mask
+    np.testing.assert_array_equal(mask[tuple(points.T)], labels)
+
+
+def test_the_mask_may_contradict_points_drawn_from_the_box(predictor):
+    drawn = predictor.predict(BOX)
+    assert not drawn.mask[tuple(np.rint(drawn.points).astype(int).T)].all(), "the case is none"
+    again = predictor.predict(BOX, drawn.points, drawn.point_labels, drawn.scribble)
+    assert (again.mask != drawn.mask).mean() < 0.001
+
+
 def test_predicting_many_equals_one_by_one(predictor):
     boxes = [BOX, (5, 5, 40, 60), (60, 80, 99, 149)]
     for box, seed, result in zip(boxes, range(3), predictor.predict_many(boxes, range(3)), strict=True):

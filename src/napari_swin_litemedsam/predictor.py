@@ -16,6 +16,7 @@ from .backends import PADDING, Backend, Features, Model, make_backend
 from .backends.mirrored import MirroredBackend
 from .features import BUDGET, FeatureCache
 from .frame_prompts import FramePrompts, prompts_in_frame, told_points
+from .heeding import heeded
 from .preprocessing import Frame, check_image
 from .zooming import Tile, tile_around
 
@@ -221,7 +222,8 @@ class Predictor:
             (y0, x0, y1, x1) in image pixels, in any corner order; clipped to the image.
         points : array, optional
             ``(N, 2)`` (y, x) in image pixels. None draws them from the box; ``[]`` means no points. Points that differ
-            from those drawn, or are negative, are told to the network twice, as in training.
+            from those drawn, or are negative, were placed by someone: they are told to the network twice, as in
+            training, and the mask contradicts none of them.
         point_labels : array, optional
             ``(N,)``: 1 inside, 0 outside the object; by default all 1.
         scribble : array, optional
@@ -296,6 +298,8 @@ class Predictor:
                 if number in again:
                     tile, frame, part = again[number]
                     answer = mean_of_looks(answer, in_image(frame, part), tile)
+                if prompt.placed.any():
+                    answer = _heeding(image.frame, prompt, answer)
                 yield prediction_of(image.frame, prompt, answer)
 
     def _closer_answers(
@@ -333,6 +337,12 @@ class Predictor:
         return self._timed(
             "decode", lambda: self.backend.decode(features, points, labels, boxes, scribbles), len(group)
         )
+
+
+def _heeding(frame: Frame, prompt: FramePrompts, answer: Answer) -> Answer:
+    """An answer in the image that contradicts no point that someone placed."""
+    points, labels = frame.to_image(prompt.points[prompt.placed]), prompt.labels[prompt.placed]
+    return heeded(answer[0], points, labels, frame.box_to_image(prompt.box)), answer[1]
 
 
 def _plain(window: Sequence[float] | None) -> tuple[float, float] | None:
