@@ -213,9 +213,12 @@ def test_a_place_that_cannot_be_written_to_is_told_before_anything_is_calculated
 
 def test_inputs_and_outputs_that_do_not_fit_are_exit_code_2(save_scan, command, tmp_path):
     first, second = save_scan("a.mha", BOX), save_scan("b.mha", BOX)
+    case, boxes = tmp_path / "case.npz", tmp_path / "a.boxes.json"
+    np.savez(case, imgs=np.zeros((8, 9), np.uint8), boxes=[[1, 2, 4, 5]])
     for arguments, message in (
+        ([case, "-o", tmp_path / "out", "--boxes", boxes], "npz files hold their boxes themselves"),
         ([first, second, "-o", tmp_path / "out.mha"], "must be a folder"),
-        ([first, second, "-o", tmp_path / "out", "--boxes", tmp_path / "a.boxes.json"], "one boxes file is for one"),
+        ([first, second, "-o", tmp_path / "out", "--boxes", boxes], "one boxes file is for one"),
         ([first, "-o", first], "would replace its input"),
         ([first, "-o", tmp_path], "would replace its input"),
     ):

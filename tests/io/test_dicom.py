@@ -241,6 +241,10 @@ def test_segmentations_are_no_series(folder, tmp_path):
     np.testing.assert_array_equal(read_scan(folder).array, VOLUME)
     with pytest.raises(CaseError, match=r"seg\.dcm: a DICOM segmentation"):
         read_scan(folder / "seg.dcm")
+    for path in scan.files:
+        path.unlink()
+    with pytest.raises(CaseError, match=r"no DICOM images but segmentations; open the file itself, such as seg\.dcm"):
+        read_scan(folder)
 
 
 def test_the_picture_that_a_scan_was_planned_on_is_a_series_of_its_own(folder):
@@ -265,6 +269,22 @@ def test_of_several_series_one_is_chosen(folder):
     for wrong in (0, 3):
         with pytest.raises(CaseError, match=f"no series {wrong}"):
             read_scan(folder, series=wrong)
+
+
+def test_pictures_that_share_a_series_are_one_each(folder):
+    # as a study of ultrasound, or a chest from the front and from the side
+    nowhere = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "Modality": "US"}
+    for number, name in ((10, "a"), (9, "b")):
+        pixels = np.full((6, 7 + number), number, np.uint8)
+        dicom_image(pixels, InstanceNumber=number, **nowhere).save_as(folder / name, enforce_file_format=True)
+    titles = [series.title for series in find_series(folder)]
+    assert titles == ["Abdomen 9, US, 1 image of 6 x 16", "Abdomen 10, US, 1 image of 6 x 17"]
+    np.testing.assert_array_equal(read_scan(folder, series=2).array, np.full((6, 17), 10))
+    assert [name for name, _ in named_series(folder, among_images=True)] == ["b", "a"]
+    # on discs files of several folders are called alike
+    (folder / "below").mkdir()
+    dicom_image(pixels, InstanceNumber=11, **nowhere).save_as(folder / "below" / "a", enforce_file_format=True)
+    assert [name for name, _ in named_series(folder, among_images=True)] == ["b", "scan-2", "scan-3"]
 
 
 @pytest.mark.parametrize(("among_images", "expected"), [(False, ["scan-1", "scan-2"]), (True, ["x", "scan-2"])])

@@ -6,9 +6,10 @@ import pydicom
 import pytest
 from pydicom.sr.codedict import codes
 
+from napari_swin_litemedsam.geometry import Geometry
 from napari_swin_litemedsam.io import CaseError, Segment, read_labels, read_scan, read_segments, write_labels
 from napari_swin_litemedsam.io.scans import check_target, read_label_scan
-from scan_files import GEOMETRIES, RIGHT_HANDED, assert_nothing_left, dicom_image, save_series
+from scan_files import GEOMETRIES, RIGHT_HANDED, VOLUME, assert_nothing_left, dicom_image, save_series
 
 highdicom = pytest.importorskip("highdicom")
 
@@ -87,9 +88,52 @@ def test_without_the_package_the_extra_is_named(tmp_path, scan, labels, monkeypa
         write_labels(tmp_path / "seg.dcm", labels, source=scan.files)
 
 
+@pytest.mark.parametrize("charset", [None, "ISO_IR 100", ["", "ISO 2022 IR 87"]])
+def test_names_may_need_other_letters_than_the_series(tmp_path, charset):
+    (tmp_path / "scan").mkdir()
+    patient = "Müller^Jörg" if charset == "ISO_IR 100" else "Yamada^Tarou=山田^太郎" if charset else "Nobody"
+    declared = {"SpecificCharacterSet": charset} if charset else {}
+    scan = read_scan(save_series(tmp_path / "scan", PatientName=patient, **declared))
+    segments = [Segment(1, "肝臓, größte")]
+    write_labels(tmp_path / "seg.dcm", scan.array > 1000, scan.geometry, segments, scan.files)
+    assert read_segments(tmp_path / "seg.dcm")[0].name == "肝臓, größte"
+    written = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert written.PatientName == patient
+    # as readers that are stricter than pydicom need it
+    assert written.SpecificCharacterSet == "ISO_IR 192"
+    assert patient.encode() in (tmp_path / "seg.dcm").read_bytes()
+
+
+def test_what_programs_that_remove_names_leave_out_is_empty(tmp_path, scan, labels):
+    gone = ["PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime"]
+    for path in scan.files:
+        slice_ = pydicom.dcmread(path)
+        for field in (*gone, "AccessionNumber"):
+            delattr(slice_, field)
+        slice_.save_as(path)
+    check_target(tmp_path / "seg.dcm", scan)
+    write_labels(tmp_path / "seg.dcm", labels, scan.geometry, source=scan.files)
+    written = highdicom.seg.segread(tmp_path / "seg.dcm")
+    assert [written[field].is_empty for field in gone] == [True] * len(gone)
+    assert written.StudyInstanceUID == pydicom.dcmread(scan.files[0]).StudyInstanceUID
+
+
+@pytest.mark.parametrize("told", [0, 1, 10, -5])
+def test_slices_lie_where_they_were_measured_whatever_a_header_tells(tmp_path, told):
+    # some scanners tell the gap between slices, which readers take for their distance
+    (tmp_path / "scan").mkdir()
+    scan = read_scan(save_series(tmp_path / "scan", GEOMETRIES["anisotropic"], SpacingBetweenSlices=told))
+    labels = np.zeros(scan.array.shape, int)
+    labels[1, 2:5, 1:3] = labels[3, 1:3, 4:6] = 1
+    write_labels(tmp_path / "seg.dcm", labels, scan.geometry, source=scan.files)
+    volume = highdicom.seg.segread(tmp_path / "seg.dcm").get_volume(combine_segments=True)
+    assert volume.spacing[0] == 5
+    np.testing.assert_array_equal(read_label_scan(tmp_path / "seg.dcm").array, labels[1:4])
+
+
 @pytest.mark.parametrize(
     "field",
-    ["StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "StudyDate", "PatientID", "PatientName"],
+    ["StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"],
 )
 def test_a_series_that_lacks_what_a_segmentation_takes_is_told(tmp_path, scan, labels, field):
     check_target(tmp_path / "seg.dcm", scan)
@@ -127,6 +171,27 @@ class TestReading:
         one, two = read_segments(tmp_path / "seg.dcm")
         assert (one.id, one.name, two.id, two.name, two.colour) == (1, "Leber", 2, "cyst", "#0000ff")
         np.testing.assert_allclose(one.rgb, (1, 0.5, 0), atol=0.01)
+
+    def test_places_of_few_decimals(self, tmp_path):
+        (tmp_path / "scan").mkdir()
+        save_series(tmp_path / "scan", Geometry.make((1.25, 1, 1), (-100, 20, 3)), np.concatenate([VOLUME] * 4))
+        for path in (tmp_path / "scan").iterdir():
+            image = pydicom.dcmread(path)
+            image.ImagePositionPatient[2] = round(image.ImagePositionPatient[2], 1)
+            image.save_as(path)
+        scan = read_scan(tmp_path / "scan")
+        labels = np.zeros(scan.array.shape, int)
+        labels[2:9, 2:5, 1:3] = labels[15:17, 1:3, 4:6] = 1
+        write_labels(tmp_path / "seg.dcm", labels, scan.geometry, source=scan.files)
+        read = read_label_scan(tmp_path / "seg.dcm")
+        np.testing.assert_array_equal(read.array, labels[2:17])
+        np.testing.assert_allclose(read.geometry.origin, scan.geometry.to_world((2, 0, 0)), atol=0.1)
+
+    def test_label_maps_may_describe_the_background(self, tmp_path, scan, labels):
+        ids = (np.searchsorted([0, 7, 300], labels) * 2).astype(np.uint8)
+        path = save_segmentation(tmp_path / "seg.dcm", scan, ids, "LABELMAP")
+        assert [(segment.id, segment.name) for segment in read_segments(path)] == [(2, "part 2"), (4, "part 4")]
+        assert np.unique(read_labels(path)[0]).tolist() == [0, 2, 4]
 
     def test_a_radiograph(self, tmp_path):
         (tmp_path / "scan").mkdir()
@@ -176,12 +241,17 @@ class TestReading:
 
 
 def save_overlapping(path, scan, kind="BINARY"):
-    """Two cubes that share pixels, as another program may write them."""
+    """Two cubes that share pixels."""
     masks = np.zeros((*scan.array.shape, 2), bool if kind == "BINARY" else np.float32)
     masks[1:3, 1:4, 1:4, 0] = masks[2:4, 3:5, 3:5, 1] = 1
+    return save_segmentation(path, scan, masks, kind, (1, 2))
+
+
+def save_segmentation(path, scan, masks, kind, numbers=(2, 4)):
+    """Segments as another program may write them."""
     descriptions = [
         highdicom.seg.SegmentDescription(number, f"part {number}", codes.SCT.Tissue, codes.SCT.Tissue, "MANUAL")
-        for number in (1, 2)
+        for number in numbers
     ]
     slices = [pydicom.dcmread(file) for file in scan.files]
     for each in slices:

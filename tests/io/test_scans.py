@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -132,6 +133,18 @@ def test_floats_are_labels_if_they_are_whole(tmp_path, suffix):
         sitk.WriteImage(sitk.GetImageFromArray(labels), tmp_path / f"x{suffix}")
         with pytest.raises(CaseError, match="whole numbers"):
             read_labels(tmp_path / f"x{suffix}")
+
+
+@pytest.mark.parametrize(("dtype", "stored"), [(np.uint8, 255), (np.int16, 32767)])
+def test_masks_that_are_scaled_to_the_largest_number_hold_ids(tmp_path, dtype, stored):
+    # as SPM writes them; the scale has the precision of float32
+    pixels = np.zeros((3, 4, 5), dtype)
+    pixels[1, 2, 3] = stored
+    image = nibabel.Nifti1Image(pixels, np.eye(4))
+    image.header.set_slope_inter(1 / stored, 0)
+    image.to_filename(tmp_path / "mask.nii")
+    read, _ = read_labels(tmp_path / "mask.nii")
+    np.testing.assert_array_equal(read, (pixels > 0).T)
 
 
 @pytest.mark.parametrize("suffix", PLACED)

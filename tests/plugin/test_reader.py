@@ -106,7 +106,7 @@ def test_labels_with_names_are_opened_as_labels(tmp_path, viewer, suffix):
 
 
 @pytest.mark.parametrize(
-    "name", ["x-label.nrrd", "ct_seg.nii.gz", "Liver mask 2.mha", "labelsTr/liver_7.nii", "x.nii.gz"]
+    "name", ["x-label.nrrd", "x.seg.nrrd", "ct_seg.nii.gz", "Liver mask 2.mha", "labelsTr/liver_7.nii", "x.nii.gz"]
 )
 def test_labels_without_names_are_known_by_their_file_name_their_folder_or_their_header(tmp_path, name):
     ids = (VOLUME % 3).astype(np.uint16)
@@ -160,6 +160,12 @@ def test_several_series_are_several_layers_or_those_that_the_user_chooses(tmp_pa
     }
     monkeypatch.setattr(reader, "choose_series", lambda found: [])
     assert get_reader(str(tmp_path))(str(tmp_path)) == NO_LAYER
+
+
+def test_descriptions_may_hold_commas(tmp_path):
+    save_series(tmp_path, SeriesDescription="Thorax 1,0 I70f, lung")
+    (layer,) = layers(str(tmp_path))
+    assert layer.name == "Thorax 1,0 I70f, lung"
 
 
 def test_slices_opened_together_are_a_volume(tmp_path):

@@ -7,7 +7,7 @@ from napari_swin_litemedsam.io import Segment, read_labels, read_segments
 from napari_swin_litemedsam.plugin.images import geometry_of
 from napari_swin_litemedsam.plugin.planes import Plane
 from napari_swin_litemedsam.plugin.writer import write_labels
-from scan_files import GEOMETRIES, VOLUME, assert_same_place, itk_image, save_series
+from scan_files import GEOMETRIES, VOLUME, assert_same_place, dicom_image, itk_image, save_series
 
 PLUGIN = "napari-swin-litemedsam"
 
@@ -43,6 +43,32 @@ def test_saved_labels_have_exactly_the_scans_geometry(tmp_path, viewer, suffix, 
         assert source.GetSpacing() == written.GetSpacing()
         assert source.GetDirection() == written.GetDirection()
     np.testing.assert_array_equal(sitk.GetArrayFromImage(written), VOLUME > 900)
+
+
+@pytest.mark.parametrize("name", ["case.npz", "scan.nii.gz", "scan.dcm"])
+def test_the_scan_that_labels_lie_on_is_not_replaced(tmp_path, viewer, name):
+    path = tmp_path / name
+    if name == "case.npz":
+        np.savez(path, imgs=VOLUME)
+    elif name == "scan.dcm":
+        dicom_image(VOLUME[0]).save_as(path, enforce_file_format=True)
+    else:
+        sitk.WriteImage(itk_image(VOLUME, GEOMETRIES["oblique"]), path)
+    before = path.read_bytes()
+    (image,) = viewer.open(str(path), plugin=PLUGIN)
+    layer = viewer.add_labels((np.asarray(image.data) > 900).astype(int), **geometry_of(image))
+    with pytest.raises(RuntimeError, match="would replace the scan"):
+        layer.save(str(path), plugin=PLUGIN)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["x.nii.gz", "liver_mask.nrrd", "x.seg.nrrd"])
+def test_labels_that_were_opened_can_be_saved_again(tmp_path, viewer, name):
+    first = Labels((VOLUME > 900).astype(int)).save(str(tmp_path / name), plugin=PLUGIN)
+    (layer,) = viewer.open(first[0], plugin=PLUGIN)
+    layer.data = np.asarray(layer.data) * 2
+    assert layer.save(first[0], plugin=PLUGIN) == first
+    np.testing.assert_array_equal(read_labels(first[0])[0], (VOLUME > 900) * 2)
 
 
 def test_a_dicom_series_gets_a_dicom_segmentation(tmp_path, viewer):

@@ -90,7 +90,9 @@ def find_jobs(
     scans = [path for path in paths if suffix_of(path) != ".npz"]
     if boxes is not None and not boxes.exists():
         raise CaseError(f"{boxes}: no such file or folder")
-    if boxes is not None and boxes.is_file() and len(scans) != 1:
+    if boxes is not None and not scans:
+        raise ValueError(f"{boxes}: npz files hold their boxes themselves; --boxes is for other scans")
+    if boxes is not None and boxes.is_file() and len(scans) > 1:
         raise ValueError(f"{boxes}: one boxes file is for one scan, there are {len(scans)}; name a folder of them")
     to_file = suffix_of(output) in LABEL_SUFFIXES and not output.is_dir()
     if to_file and len(paths) > 1:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..geometry import Scan
 from ..io.boxes import ScanBox
 from ..io.files import replacing, smallest_labels
+from ..io.segments import COLOURS
 
 if TYPE_CHECKING:
     from ..predictor import Predictor
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from ..tracks import Track
 
 Window = tuple[float, float] | None
-_COLOURS = np.array(
-    [(255, 64, 64), (64, 224, 64), (80, 128, 255), (255, 208, 0), (0, 224, 224), (255, 96, 255), (255, 144, 32)],
-    np.uint8,
-)
+_COLOURS = np.array([list(bytes.fromhex(colour[1:])) for colour in COLOURS], np.uint8)
 
 
 def segment(

@@ -17,6 +17,14 @@ from .files import CaseError, check_claim, replacing
 from .multiframe import frame_count
 from .segments import Segment
 
+# of the distance between slices, that one may lie beside its place
+_UNEVEN = 0.25
+# what may be empty, but not missing, and what programs that remove names leave out nonetheless
+_MAY_BE_EMPTY = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
+)
+
 
 def write_dicom_seg(
     path: str | os.PathLike,
@@ -88,9 +96,14 @@ def _segmentation(
     from pydicom.sr.codedict import codes
 
     for source in sources:
+        for name in _MAY_BE_EMPTY:
+            source.setdefault(name, "")
         if not source.get("SliceThickness") and geometry is not None:
             # highdicom wants it, headers may lack it
             source.SliceThickness = geometry.spacing[0]
+        if geometry is not None and geometry.ndim == 3:
+            # as measured: headers may tell another, and readers cannot measure it where slices are left out
+            source.SpacingBetweenSlices = geometry.spacing[0]
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name="Swin-LiteMedSAM", version=__version__, family=codes.DCM.ArtificialIntelligence
     )
@@ -126,6 +139,8 @@ def _segmentation(
                 manufacturer_model_name="Swin-LiteMedSAM",
                 software_versions=__version__,
                 device_serial_number="0",
+                # UTF-8: names of objects may need other letters than the series has
+                specific_character_set="ISO_IR 192",
             )
     except (AttributeError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: the series lacks what a segmentation takes from it ({error})") from error
@@ -154,7 +169,7 @@ def read_dicom_seg(path: str | os.PathLike) -> Scan:
         bits = frame_count(data) * int(data.Rows) * int(data.Columns) * int(data.BitsAllocated)
         check_claim(path, (bits // 8 or 1,), np.uint8, size, data.file_meta.TransferSyntaxUID.is_compressed)
         file = Segmentation.from_dataset(data, copy=False)
-        space = file.get_volume_geometry()
+        space = file.get_volume_geometry(rtol=_UNEVEN)
         if space is None:
             images = [uid for *_, uid in file.get_source_image_uids()]
             if len(images) != 1:
@@ -162,7 +177,7 @@ def read_dicom_seg(path: str | os.PathLike) -> Scan:
             return Scan(file.get_pixels_by_source_instance(images, **combined)[0], None, (path,))
         # slices without labels are not in the file, and pixels are bits there
         check_claim(path, space.spatial_shape, np.uint8, size, compressed=True)
-        volume = file.get_volume(**combined)
+        volume = file.get_volume(rtol=_UNEVEN, **combined)
     along_slices, along_column, along_row = volume.affine[:3, :3].T
     if np.cross(along_row, along_column) @ along_slices < 0:
         # as slices of a series are in order
@@ -189,6 +204,9 @@ def read_dicom_segments(path: str | os.PathLike) -> list[Segment]:
         segments = []
         for item in open_dicom(path, stop_before_pixels=True).SegmentSequence:
             number, name = int(item.SegmentNumber), str(item.get("SegmentLabel", ""))
+            if number == 0:
+                # label maps may describe the background, too
+                continue
             if values := item.get("RecommendedDisplayCIELabValue"):
                 rgb = CIELabColor.from_dicom_value(values).to_rgb(clip=True)
                 segments.append(Segment.of_rgb(number, name, (part / 255 for part in rgb)))

@@ -16,6 +16,8 @@ MAX_BYTES = 2**33
 MAX_RATIO = 1100
 # beyond, float64 leaves whole numbers out
 _MAX_WHOLE = 2**53
+# what a file's scale, in float32, makes of whole numbers: SPM stores masks of 0 and 1 as 0 and 255
+_ROUNDING = 1e-6
 
 
 class CaseError(ValueError):
@@ -138,12 +140,13 @@ def whole_numbers(path: str | os.PathLike, array: NDArray) -> NDArray[np.integer
     """
     if array.dtype.kind in "bui":
         return array
-    if array.dtype.kind != "f" or not np.isfinite(array).all() or (array != np.rint(array)).any():
+    whole = np.rint(array) if array.dtype.kind == "f" and np.isfinite(array).all() else None
+    if whole is None or (np.abs(array - whole) > _ROUNDING * np.abs(whole)).any():
         raise CaseError(f"{path}: labels are whole numbers; this holds others")
-    highest = np.abs(array).max(initial=0)
+    highest = np.abs(whole).max(initial=0)
     if highest > _MAX_WHOLE:
         raise CaseError(f"{path}: labels are whole numbers; {highest:g} is too large to be one")
-    return array.astype(np.int32 if highest <= np.iinfo(np.int32).max else np.int64)
+    return whole.astype(np.int32 if highest <= np.iinfo(np.int32).max else np.int64)
 
 
 def smallest_labels(labels: ArrayLike) -> NDArray[np.unsignedinteger]:

@@ -139,7 +139,8 @@ def tells_labels(path: str | os.PathLike) -> bool:
         return False
     *_, last = re.split("[^a-z]+", stem_of(path).lower().rstrip("0123456789-_. "))
     in_labels = Path(path).absolute().parent.name.lower().startswith("labels")
-    return last in _LABEL_NAMES or in_labels or (suffix in nifti.SUFFIXES and nifti.tells_labels(path))
+    named = suffix == ".seg.nrrd" or last in _LABEL_NAMES
+    return named or in_labels or (suffix in nifti.SUFFIXES and nifti.tells_labels(path))
 
 
 def check_target(path: Path, scan: Scan) -> None:

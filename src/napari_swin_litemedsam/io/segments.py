@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .files import CaseError, replacing
 
-_COLOURS = ("#ff4040", "#40e040", "#5080ff", "#ffd000", "#00e0e0", "#ff60ff", "#ff9020")
+COLOURS = ("#ff4040", "#40e040", "#5080ff", "#ffd000", "#00e0e0", "#ff60ff", "#ff9020")
 # DICOM files are often named by numbers with dots, the last of which is no ending
 _ENDING = re.compile(r"(\.nii\.gz|\.seg\.nrrd|\.\d*[a-z][^.]*)$", re.IGNORECASE)
 
@@ -43,7 +43,7 @@ class Segment:
             raise ValueError(f"a label id is a whole number in 1..65535, not {self.id!r}")
         # a line break would end a field of a header
         object.__setattr__(self, "name", " ".join(str(self.name).split()) or f"object {self.id}")
-        colour = str(self.colour).lower() or _COLOURS[(self.id - 1) % len(_COLOURS)]
+        colour = str(self.colour).lower() or COLOURS[(self.id - 1) % len(COLOURS)]
         if not re.fullmatch("#[0-9a-f]{6}", colour):
             raise ValueError(f"a colour is written #rrggbb, not {self.colour!r}")
         object.__setattr__(self, "colour", colour)

@@ -73,7 +73,8 @@ def read_file(path: str) -> list[LayerData]:
 def read_folder(path: str) -> list[LayerData]:
     """Read the series of a DICOM folder that the user chooses if there are several, each as an image layer."""
     chosen = choose_series(find_series(path))
-    layers = [image_layer(read_series(series.files), series.title.split(",")[0]) for series in chosen]
+    # modality and size are left out of the titles; descriptions may hold commas
+    layers = [image_layer(read_series(series.files), series.title.rsplit(", ", 2)[0]) for series in chosen]
     return layers or NO_LAYER
 
 

@@ -1,12 +1,14 @@
 """Saving a labels layer with exactly the geometry of the scan that it was drawn on."""
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import io
-from ..io.scans import LABEL_SUFFIXES
+from ..io.scans import LABEL_SUFFIXES, tells_labels
 from ..io.segments import suffix_of
 from .grid import restore
 from .palette import OWN_COLOURS
@@ -35,7 +37,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     Raises
     ------
     RuntimeError
-        If the format cannot hold these labels.
+        If the format cannot hold these labels, or the file is the scan's own.
     OSError
         If the file cannot be written; the old one is whole then.
     """
@@ -44,11 +46,19 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         path += _DEFAULT
     try:
         labels, geometry, files = restore(np.asarray(data), meta)
+        _keep_scan(Path(path), files)
         written = io.write_labels(path, labels, geometry, segments_of(labels, meta), files)
     except ValueError as error:
         # napari takes a ValueError for a writer that does not exist, and keeps its words to itself
         raise RuntimeError(str(error)) from error
     return [str(file) for file in written]
+
+
+def _keep_scan(path: Path, files: Iterable[Path]) -> None:
+    """Refuse to replace the scan that labels lie on; what was opened as labels may be saved again."""
+    own = path.resolve() in {file.resolve() for file in files}
+    if own and not (io.read_segments(path) or tells_labels(path)):
+        raise ValueError(f"{path}: the labels would replace the scan that they lie on; choose another name")
 
 
 def segments_of(labels: NDArray, meta: dict[str, Any]) -> list[io.Segment]:
