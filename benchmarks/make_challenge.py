@@ -52,9 +52,7 @@ def volume_case(sample):
 
 def case_name(pair):
     """Of the file of a case: modality first, as the challenge has it."""
-    # a folder with images and labels themselves names no source
-    source = [part for part in pair.source.split("/") if part != "."] or ["images"]
-    return "_".join([*source, stem_of(pair.label)]) + ".npz"
+    return "_".join([*pair.source.split("/"), stem_of(pair.label)]) + ".npz"
 
 
 def main(argv=None):

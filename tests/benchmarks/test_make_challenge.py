@@ -14,7 +14,7 @@ def make_challenge():
     return make_challenge
 
 
-@pytest.mark.parametrize(("place", "start"), [("CT/mine", "CT_mine"), ("CT", "CT"), ("", "images")])
+@pytest.mark.parametrize(("place", "start"), [("CT/mine", "CT_mine"), ("CT", "CT"), ("", "val")])
 def test_each_image_gets_a_file_that_predict_finds(make_challenge, tmp_path, capsys, place, start):
     label = np.zeros((40, 40), np.uint8)
     label[10:30, 10:30] = 1

@@ -95,6 +95,20 @@ def test_without_onnx_the_other_format_is_written(command, tmp_path, checkpoint,
     assert {path.name for path in tmp_path.glob("*.xml")} == {"image.xml", "prompt.xml"}
 
 
+def test_a_full_disk_leaves_the_onnx_models_of_before(command, tmp_path, checkpoint, monkeypatch):
+    pytest.importorskip("onnx")
+
+    def full(half, example, path, **_):
+        Path(path).write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch.onnx, "export", full)
+    (tmp_path / "image.onnx").write_bytes(b"before")
+    code, _, err = command("export", tmp_path, "--checkpoint", checkpoint, "--format", "onnx")
+    assert (code, len(err)) == (2, 1)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("image.onnx", b"before")]
+
+
 def test_a_place_that_cannot_be_written_is_one_line_and_exit_code_2(command, tmp_path, checkpoint):
     pytest.importorskip("openvino")
     (tmp_path / "image.bin").mkdir()

@@ -64,7 +64,7 @@ def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path, te
         (["--ema", "1"], "--ema must lie between"),
         (["--schedule", "plateau", "--val-cases", "0"], "--schedule plateau needs"),
         (["--favour", "CT"], "'CT' is not a source, = and a number above 0"),
-        (["--favour", "CT=2", "--init", "bundled"], "no image is of CT"),
+        (["--favour", "CT=2", "--init", "bundled"], "no image to train on is of CT; there are images of data"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--device", "cuda:99"], "device 'cuda:99' cannot be used"),
     ],
@@ -72,6 +72,7 @@ def test_stage_1_needs_its_teacher_and_then_moves_the_encoder(data, tmp_path, te
 def test_bad_options_are_one_line_and_exit_code_2(data, tmp_path, capsys, options, message):
     assert main(["train", str(data), "-o", str(tmp_path / "run"), *options]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_missing_folder_is_one_line_and_exit_code_2(tmp_path, capsys):
@@ -136,6 +137,25 @@ def test_images_to_validate_on_are_not_trained_on(data, tmp_path, capsys, monkey
     assert "1 images are left out of training, since --val names them" in capsys.readouterr().err.splitlines()
     assert main(["train", str(val), "--val", str(val), "-o", str(tmp_path / "run"), "--init", "random"]) == 2
     assert "none of the pairs can be used" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_images_held_out_by_training_are_not_trained_on_though_they_are_found_twice(data, tmp_path, monkeypatch):
+    for kind in ("images", "labels"):
+        shutil.copy(data / kind / "a.png", data / kind / "c.png")
+    seen = []
+    monkeypatch.setattr(loop, "fit", lambda model, samples, *_: seen.extend(s.pair.image.name for s in samples))
+    # once by itself, once by the folder above
+    options = ["-o", str(tmp_path / "run"), "--init", "random"]
+    assert main(["train", str(data), str(tmp_path), *options]) == 0
+    assert seen == ["c.png", "c.png"]
+
+
+def test_weights_of_a_run_that_cannot_go_on_are_told_before_the_data_are_read(data, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.safetensors").touch()
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), "--init", "random"]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "best.safetensors: weights without a state.pt to go on with; choose another folder" in told
 
 
 def test_files_of_one_name_and_the_manifest_are_told(data, tmp_path, capsys):

@@ -121,6 +121,8 @@ def test_metadata_is_kept(checkpoint):
 def test_missing_file(tmp_path):
     with pytest.raises(CheckpointError, match="no such file"):
         load_checkpoint(tmp_path / "absent.pth")
+    with pytest.raises(CheckpointError, match="a folder, no file of weights"):
+        load_checkpoint(tmp_path)
 
 
 class Trap:

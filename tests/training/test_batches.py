@@ -28,7 +28,9 @@ def test_what_is_favoured_is_drawn_so_many_times_as_often(make_sample):
     samples = [make_sample(str(n), source) for n, source in enumerate(sources)]
     plain, favouring = source_weights(samples), source_weights(samples, {"CT/liver": 4, "PET": 2})
     np.testing.assert_allclose((favouring / favouring[0]) / (plain / plain[0]), [1, 4, 2])
-    with pytest.raises(ValueError, match=r"no image is of CT/live; there are CT/liver, CT/spleen, PET/tumour"):
+    with pytest.raises(
+        ValueError, match=r"no image to train on is of CT/live; there are images of CT/liver, CT/spleen, PET/tumour"
+    ):
         source_weights(samples, {"CT/live": 2})
 
 

@@ -42,6 +42,30 @@ def test_pairs_are_found_by_name_and_folder(tmp_path, label):
     assert [image.name for image in find_images(tmp_path).bare] == ["without label.png"]
 
 
+def test_layouts_of_other_programs_are_read(tmp_path, label):
+    for place, image in (("Task1", "a.png"), ("Dataset2", "a_0000.png")):
+        put(tmp_path / place, "a.png", label * 100, label)
+        (tmp_path / place / "images" / "a.png").rename(tmp_path / place / "images" / image)
+        for kind in ("images", "labels"):
+            (tmp_path / place / kind).rename(tmp_path / place / f"{kind}Tr")
+    found = find_images(tmp_path)
+    assert [(p.source, p.image.name) for p in found.pairs] == [("Dataset2", "a_0000.png"), ("Task1", "a.png")]
+    assert (found.bare, found.problems) == ([], [])
+
+
+def test_a_source_that_is_named_itself_has_its_name(tmp_path, label, monkeypatch):
+    put(tmp_path / "liver", "a.png", label * 100, label)
+    monkeypatch.chdir(tmp_path / "liver")
+    assert [pair.source for root in (tmp_path / "liver", ".") for pair in find_pairs(root)] == ["liver", "liver"]
+
+
+def test_images_without_any_label_are_told_by_name(tmp_path, label):
+    put(tmp_path, "a.png", label, label)
+    (tmp_path / "labels" / "a.png").rename(tmp_path / "labels" / "a_mask.png")
+    with pytest.raises(DataError, match=r"a\.png: there is no label of the same name"):
+        find_pairs(tmp_path)
+
+
 def test_data_are_found_where_links_lead(tmp_path, label):
     put(tmp_path / "archive", "a.png", label * 100, label)
     (tmp_path / "data" / "CT").mkdir(parents=True)

@@ -12,7 +12,7 @@ from napari_swin_litemedsam.training import loop
 from napari_swin_litemedsam.training.batches import draw_batch, source_weights
 from napari_swin_litemedsam.training.data import DataError
 from napari_swin_litemedsam.training.loop import Settings, fit, stage2_loss
-from napari_swin_litemedsam.training.state import load_state, save_state
+from napari_swin_litemedsam.training.state import CsvLog, load_state, save_state
 
 
 def settings(**changes):
@@ -20,7 +20,7 @@ def settings(**changes):
     return Settings(**small | changes)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path, capsys):
     def start():
         torch.manual_seed(0)
         return SwinLiteMedSAM()
@@ -28,6 +28,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(samples, tmp_path):
     whole = fit(start(), samples, tmp_path / "whole", settings())
     # the first part must follow the schedule of the whole, so it is cut off rather than shorter
     stop_after(1, lambda: fit(start(), samples, tmp_path / "cut", settings()))
+    assert "interrupted: saving step 1, from which the same command goes on" in capsys.readouterr().err.splitlines()
     resumed = fit(start(), samples, tmp_path / "cut", settings())
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
@@ -101,6 +102,38 @@ def test_the_panel_offers_what_a_training_ended_with(samples, tmp_path):
     ):
         fit(SwinLiteMedSAM(), samples, tmp_path / "run", settings(steps=steps), validate)
         assert finished_trainings(tmp_path) == [tmp_path / "run" / f"{offered}.safetensors"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_best_weights_are_made_anew_once_they_are_moved_away(samples, tmp_path):
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=1), lambda model: 80.0)
+    (tmp_path / "best.safetensors").unlink()
+    fit(SwinLiteMedSAM(), samples, tmp_path, settings(steps=2), lambda model: 60.0)
+    assert load_state(tmp_path)["best"] == 60
+    load_checkpoint(tmp_path / "best.safetensors")
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors"])
+def test_weights_without_a_state_are_not_replaced(samples, tmp_path, name):
+    (tmp_path / name).write_bytes(b"of yesterday")
+    with pytest.raises(DataError, match=f"{name}: weights without a state.pt"):
+        fit(SwinLiteMedSAM(), samples, tmp_path, settings())
+    assert (tmp_path / name).read_bytes() == b"of yesterday"
+
+
+def test_a_log_that_is_open_elsewhere_is_written_later(tmp_path, monkeypatch):
+    def locked(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    log = CsvLog(tmp_path / "log.csv", ["step", "loss"])
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.open", locked)
+        log.write({"step": 1})
+        # at the start it is told
+        with pytest.raises(PermissionError):
+            CsvLog(tmp_path / "log.csv", ["step", "loss"])
+    log.write({"step": 2, "loss": 0.5})
+    assert (tmp_path / "log.csv").read_text().splitlines() == ["step,loss", "1,", "2,0.5"]
 
 
 @pytest.mark.parametrize(("state", "message"), [(b"", "state.pt: is damaged"), (None, "holds another run")])

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..io.files import replacing
 from ..model import ImageFeatures, PointLabel, SwinLiteMedSAM
 from .model import Model
 from .probe import SIZE, picture, prompts
@@ -93,6 +94,8 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     ------
     ValueError
         If the model is LiteMedSAM, or the package ``onnx`` is not installed.
+    OSError
+        If they cannot be written, as on a full disk; a file that was there before is whole then.
     """
     _prepare(model, folder)
     if not find_spec("onnx"):
@@ -116,13 +119,13 @@ def export_onnx(model: Model, folder: Path) -> list[Path]:
     paths = []
     for name, (half, example, inputs, outputs, axes) in halves.items():
         paths.append(folder / f"{name}.onnx")
-        with warnings.catch_warnings():
+        with replacing(paths[-1]) as unfinished, warnings.catch_warnings():
             # the tracer warns of sizes that are constant here, and that it will be replaced one day
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 half,
                 example,
-                str(paths[-1]),
+                str(unfinished),
                 input_names=list(inputs),
                 output_names=list(outputs),
                 dynamic_axes=axes,

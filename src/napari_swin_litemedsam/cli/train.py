@@ -20,7 +20,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "data",
         nargs="+",
         type=Path,
-        help="folder(s) with 'images' beside 'labels' at any depth, or challenge npz files",
+        help="folder(s) with images beside labels or imagesTr beside labelsTr, at any depth, or challenge npz files",
     )
     parser.add_argument(
         "-o",
@@ -135,7 +135,7 @@ def _read(folders: Sequence[Path], permissive: bool = False, held_out: "Sequence
     found = [find_images(folder, permissive) for folder in folders]
     if manifests := dict.fromkeys(str(file) for each in found for file in each.manifests):
         print(f"the sources are told of in {', '.join(manifests)}", file=sys.stderr)
-    kept = {file for sample in held_out for file in sample.pair.files}
+    kept = _files_of(held_out)
     pairs = [pair for each in found for pair in each.pairs]
     rest = [pair for pair in pairs if kept.isdisjoint(pair.files)]
     if len(rest) < len(pairs):
@@ -150,6 +150,10 @@ def _read(folders: Sequence[Path], permissive: bool = False, held_out: "Sequence
         raise DataError("none of the pairs can be used")
     print(f"{len(samples)} images, {len(problems)} skipped", file=sys.stderr)
     return samples
+
+
+def _files_of(samples: "Sequence[Sample]") -> set[Path]:
+    return {file for sample in samples for file in sample.pair.files}
 
 
 def _held_out(samples: "list[Sample]", most: int) -> "list[Sample]":
@@ -208,6 +212,8 @@ def run(args: argparse.Namespace) -> int:
     from ..training.state import has_state
     from ..training.validation import digest, mean_dice
 
+    # what was saved replaces the weights to start from, and is all that is needed
+    init = "random" if has_state(args.output) else args.init
     torch.set_num_threads(asked_threads() or torch.get_num_threads())
     torch.manual_seed(args.seed)
     keep_freed_memory()
@@ -217,7 +223,10 @@ def run(args: argparse.Namespace) -> int:
     validate: Callable[[SwinLiteMedSAM], float] | None = None
     if validates:
         if args.val is None:
-            held_out, rest = samples[::10], [s for i, s in enumerate(samples) if i % 10]
+            held_out = samples[::10]
+            # by their files, since an image may be found twice, or have labels of several kinds
+            kept = _files_of(held_out)
+            rest = [sample for sample in samples if kept.isdisjoint(sample.pair.files)]
             if not rest:
                 print("there is but one image, to train and to validate on", file=sys.stderr)
             samples = rest or samples
@@ -247,8 +256,6 @@ def run(args: argparse.Namespace) -> int:
         save_minutes=args.save_minutes,
         device=args.device,
     )
-    # what was saved replaces it, and is all that is needed
-    init = "random" if has_state(args.output) else args.init
     try:
         fit(start_model(init, samples), samples, args.output, settings, validate, digest(held_out))
     except (RuntimeError, MemoryError) as error:

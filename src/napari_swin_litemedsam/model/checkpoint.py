@@ -164,7 +164,7 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict[str, 
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+        raise CheckpointError(f"{path}: {'a folder, no file of weights' if path.is_dir() else 'no such file'}")
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, "pt") as file:

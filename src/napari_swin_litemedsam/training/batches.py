@@ -87,7 +87,7 @@ def source_weights(samples: Sequence[Sample], favoured: Mapping[str, float] | No
     for name, times in (favoured or {}).items():
         of_it = np.array([name in names for names in zip(sources, modalities, strict=True)])
         if not of_it.any():
-            raise ValueError(f"no image is of {name}; there are {', '.join(sorted(size))}")
+            raise ValueError(f"no image to train on is of {name}; there are images of {', '.join(sorted(size))}")
         weights[of_it] *= times
     return weights / weights.sum()
 
@@ -191,15 +191,19 @@ def draw_carried_view(
     shown = sample.labels[rng.choice(sample.slices)]
     id = rng.choice(shown[shown > 0])
     groups = [group for group in sample.pair.groups if id in group] or [(id,)]
-    volume = np.isin(sample.labels, groups[rng.integers(len(groups))])
-    slices = np.flatnonzero(volume.any(axis=(1, 2)))
+    group = groups[rng.integers(len(groups))]
+
+    def mask_on(z: int) -> NDArray[np.bool_]:
+        return np.isin(sample.labels[z], group)
+
+    slices = [z for z in sample.slices if mask_on(z).any()]
     upwards = rng.random() < 0.5
     before = slices[-1 if upwards else 0] if rng.random() < FROM_END else rng.choice(slices)
     z = before + (1 if upwards else -1) * rng.choice(SLICES)
-    if not 0 <= z < len(volume):
+    if not 0 <= z < len(sample.labels):
         return None
     # both masks have to be turned and cut as one
-    image, both = random_view(sample.image[z], volume[before] + 2 * volume[z].astype(np.uint8), size, rng)
+    image, both = random_view(sample.image[z], mask_on(before) + 2 * mask_on(z).astype(np.uint8), size, rng)
     parts = _objects(both & 1, [[1]], size)
     return (image, [(part, _continued(both >= 2, part)) for part in parts]) if parts else None
 

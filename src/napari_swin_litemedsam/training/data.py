@@ -16,7 +16,7 @@ from ..io.files import folders_in, smallest_labels
 from ..io.placing import cut, place_on
 from ..io.scans import read_label_scan
 from ..io.segments import suffix_of
-from .folders import image_folders, images_in, labels_in
+from .folders import images_in, labelled_folders, labels_in
 
 _JPEG = (".jpg", ".jpeg")
 
@@ -83,12 +83,13 @@ def find_pairs(root: Path | str, permissive: bool = False) -> list[Pair]:
 def find_images(root: Path | str, permissive: bool = False) -> Found:
     """Find the training pairs below a folder, or in an npz file, and what cannot be one.
 
-    A folder ``images`` beside a folder ``labels`` gives a pair for each stem that both hold once; its parent's
-    path names the source. A DICOM series has the name that its labels have in the panel (see
-    `io.series.named_series`). Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the
-    name before the first underscore is the source. A manifest ``sources.json`` in the source's folder or in one
-    above it may tell, by the name of that folder, which label ids form one object (``nested``) and whether
-    its licence forbids commercial use (``non_commercial``: yes, no or unknown).
+    A folder ``images`` beside a folder ``labels``, or ``imagesTr`` beside ``labelsTr``, gives a pair for each stem that
+    both hold once; its parent's path below the root names the source, or the root's own name. A DICOM series has the
+    name that its labels have in the panel (see `io.series.named_series`), and an image may end in ``_0000`` where its
+    label does not, as in nnU-Net. Files ``*.npz`` with ``imgs`` and ``gts`` are pairs too; there the part of the name
+    before the first underscore is the source. A manifest ``sources.json`` in the source's folder or in one above it
+    may tell, by the name of that folder, which label ids form one object (``nested``) and whether its licence forbids
+    commercial use (``non_commercial``: yes, no or unknown).
 
     Parameters
     ----------
@@ -112,14 +113,15 @@ def find_images(root: Path | str, permissive: bool = False) -> Found:
     if not is_case and not root.is_dir():
         raise DataError(f"{root}: no such folder or npz file")
     found, folders = Found([], [], [], []), folders_in(root)
-    for folder in image_folders(root, folders):
+    for folder, label_folder in labelled_folders(root, folders):
         place = folder.parent
         manifest, groups, allowed = _told_of(place, root)
         if permissive and not allowed:
             continue
         if manifest and manifest not in found.manifests:
             found.manifests.append(manifest)
-        labels = labels_in(place / "labels")
+        labels = labels_in(label_folder)
+        source = place.relative_to(root).as_posix() if place != root else Path(os.path.abspath(root)).name
         for name, images in images_in(folder, labels).items():
             marked = labels.get(name, [])
             image, slices = images[0]
@@ -130,7 +132,7 @@ def find_images(root: Path | str, permissive: bool = False) -> Found:
             elif len(images) > 1:
                 found.problems.append(f"{image} and {images[1][0].name} are both images of {marked[0].name}")
             else:
-                found.pairs.append(Pair(place.relative_to(root).as_posix(), image, marked[0], groups, slices))
+                found.pairs.append(Pair(source, image, marked[0], groups, slices))
     if not permissive:
         cases = [root] if is_case else sorted(p for folder in folders for p in folder.glob("*.npz"))
         found.pairs.extend(Pair(p.stem.split("_")[0], p, p) for p in cases)
@@ -138,9 +140,11 @@ def find_images(root: Path | str, permissive: bool = False) -> Found:
         return found
     if found.problems:
         raise DataError(found.problems[0])
+    if found.bare:
+        raise DataError(f"{found.bare[0]}: there is no label of the same name; nor for any other image")
     if permissive:
         raise DataError(f"{root}: no source of which a sources.json says that commercial use is allowed")
-    raise DataError(f"{root}: found neither folders 'images' and 'labels' with files of the same name nor npz files")
+    raise DataError(f"{root}: found neither folders 'images' and 'labels' with files in both nor npz files")
 
 
 def _told_of(place: Path, root: Path) -> tuple[Path | None, tuple[tuple[int, ...], ...], bool]:

@@ -11,16 +11,22 @@ from ..io.series import named_series
 
 # a BMP is told rather than passed over
 _SUFFIXES = (*FILE_SUFFIXES, *dicom.SUFFIXES, ".bmp")
+# as the panel names them, and as the Medical Segmentation Decathlon and nnU-Net do
+_LABELS_OF = {"images": "labels", "imagesTr": "labelsTr"}
+# the first channel of an image, by nnU-Net; its labels have none
+_FIRST_CHANNEL = "_0000"
 
 Image = tuple[Path, tuple[Path, ...]]
 """A file, or a folder and the files of a series in it."""
 
 
-def image_folders(root: Path, folders: Iterable[Path]) -> Iterator[Path]:
-    """Those of the folders in a root that are called ``images`` and lie beside ``labels``."""
+def labelled_folders(root: Path, folders: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Those of the folders in a root that are called ``images`` and lie beside ``labels``, with these; or the like."""
     for folder in folders:
-        if folder != root and folder.name == "images" and (folder.parent / "labels").is_dir():
-            yield folder
+        if folder != root and folder.name in _LABELS_OF:
+            labels = folder.with_name(_LABELS_OF[folder.name])
+            if labels.is_dir():
+                yield folder, labels
 
 
 def labels_in(folder: Path) -> dict[str, list[Path]]:
@@ -49,7 +55,8 @@ def images_in(folder: Path, labelled: Container[str]) -> dict[str, list[Image]]:
     found: dict[str, list[Image]] = defaultdict(list)
     for path in _files(folder):
         if path not in taken:
-            found[stem_of(path)].append((path, ()))
+            name = stem_of(path)
+            found[name if name in labelled else name.removesuffix(_FIRST_CHANNEL)].append((path, ()))
     for name, slices in among:
         found[name].append((folder if len(slices) > 1 else slices[0], slices))
     for place in there:

@@ -179,11 +179,14 @@ def fit(
     Raises
     ------
     DataError
-        If the folder's run is damaged or of another stage, or if training leads to numbers that are not finite; what
-        was saved last stays.
+        If the folder's run is damaged or of another stage, or if it holds weights alone, or if training leads to
+        numbers that are not finite; what was saved last stays.
+    ValueError
+        If there are no samples of what is favoured.
     OSError
         If something cannot be written.
     """
+    weights = source_weights(samples, settings.favoured)
     folder.mkdir(parents=True, exist_ok=True)
     model = model.to(settings.device).train()
     if settings.fixed_norm:
@@ -202,7 +205,8 @@ def fit(
             done, best, seconds = saved["step"], saved["best"], saved["seconds"]
             before = saved.get("validated_on", "")
             anew = bool(before and validated_on and before != validated_on)
-            if anew:
+            # nor does a score count of which there are no weights
+            if anew or not (folder / BEST).exists():
                 best = -1.0
             validated_on = validated_on or before
         optimizer = _optimizer(model, settings, saved)
@@ -223,7 +227,6 @@ def fit(
     teacher = None
     if settings.stage == 1 or settings.distill:
         teacher = make_teacher(settings.device, torch.get_num_threads())
-    weights = source_weights(samples, settings.favoured)
     log = CsvLog(folder / LOG, ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "distillation", "dsc"])
     averaged = SwinLiteMedSAM().to(settings.device)
 
@@ -290,6 +293,7 @@ def fit(
                 save(step)
                 last_save = time.monotonic()
             if interrupted():
+                print(f"interrupted: saving step {step}, from which the same command goes on", file=sys.stderr)
                 break
     if not is_saved:
         save(step)
@@ -334,5 +338,4 @@ class _interrupts:
 
 def _progress(step: int, steps: int, seconds: float, loss: str) -> None:
     left = (steps - step) * seconds / 60
-    end = "\n" if step == steps or not sys.stderr.isatty() else "\r"
-    print(f"step {step}/{steps}  loss {loss}  {seconds:.2f} s a step, {left:.0f} min left", end=end, file=sys.stderr)
+    print(f"step {step}/{steps}  loss {loss}  {seconds:.2f} s a step, {left:.0f} min left", file=sys.stderr)

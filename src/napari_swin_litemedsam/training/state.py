@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..io.files import replacing
+from . import BEST, LAST
 from .data import DataError
 
 STATE_FILE = "state.pt"
@@ -30,8 +32,21 @@ def save_state(folder: Path, **parts: Any) -> None:
 
 
 def has_state(folder: Path) -> bool:
-    """Whether there is a run to go on with."""
-    return (folder / STATE_FILE).is_file()
+    """Whether there is a run to go on with.
+
+    Raises
+    ------
+    DataError
+        If there are weights without it, which a run that begins anew would replace.
+    """
+    if (folder / STATE_FILE).is_file():
+        return True
+    if weights := [name for name in (BEST, LAST) if (folder / name).exists()]:
+        raise DataError(
+            f"{folder / weights[0]}: weights without a {STATE_FILE} to go on with; choose another folder, where --init "
+            "may name them"
+        )
+    return False
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
@@ -40,7 +55,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     Raises
     ------
     DataError
-        If the file is damaged.
+        If the file is damaged, or `has_state` raises it.
     """
     if not has_state(folder):
         return None
@@ -50,7 +65,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     except OSError:
         raise
     except Exception as error:  # the unpickler runs on damaged instructions
-        raise DataError(f"{path}: is damaged; choose another folder, or remove the file to begin anew") from error
+        raise DataError(f"{path}: is damaged; choose another folder") from error
 
 
 class Ema:
@@ -81,13 +96,17 @@ class CsvLog:
 
     def __init__(self, path: Path, columns: list[str]):
         self.path, self.columns = path, columns
-        if not path.exists():
-            self._append(columns)
+        self._rows: list[list[Any]] = [] if path.exists() else [columns]
+        self._append()
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Append a row; a missing column stays empty."""
-        self._append([row.get(column, "") for column in self.columns])
+        """Append a row, at once or with a later one; a missing column stays empty."""
+        self._rows.append([row.get(column, "") for column in self.columns])
+        # on Windows nobody may write to what a spreadsheet shows; that is no reason to end a training
+        with suppress(PermissionError):
+            self._append()
 
-    def _append(self, cells: list[Any]) -> None:
+    def _append(self) -> None:
         with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow(cells)
+            csv.writer(file).writerows(self._rows)
+        self._rows.clear()
