@@ -13,6 +13,7 @@ from napari.layers import Image
 
 from napari_swin_litemedsam.plugin import autosave, storage
 from napari_swin_litemedsam.plugin.autosave import key_of, latest
+from napari_swin_litemedsam.plugin.grid import Placement, file_of
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
 
 from .conftest import BOX, PIXELS
@@ -124,6 +125,15 @@ def test_images_are_told_apart_by_their_pixels():
     assert key_of(Image(PIXELS, name="a")) == key_of(Image(PIXELS.copy(), name="a"))
     assert key_of(Image(PIXELS, name="a")) != key_of(Image(PIXELS + 1, name="a"))
     assert key_of(Image(PIXELS, name="a")) != key_of(Image(PIXELS, name="b"))
+
+
+def test_an_image_is_known_by_its_file_however_that_was_named(monkeypatch, tmp_path):
+    def key(path):
+        return key_of(Image(PIXELS, metadata={"scan": Placement(None, (0, 1), (Path(path),))}))
+
+    monkeypatch.chdir(tmp_path)
+    assert key("scan.nii") == key(tmp_path / "scan.nii") != key("other.nii")
+    assert file_of(Image(PIXELS, metadata={"scan": Placement(None, (0, 1), ())})) == ""
 
 
 CHILD = """

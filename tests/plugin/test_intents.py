@@ -1,5 +1,7 @@
 """What the panel's buttons refuse or ask, and that nothing is lost by it."""
 
+from threading import Event
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QMessageBox
@@ -107,6 +109,18 @@ def test_an_image_without_slices_is_not_propagated(viewer, open_widget, warnings
     viewer.add_image(np.zeros((48, 64)))
     open_widget().intents.propagate()
     assert "Only volumes" in str(warnings_shown[-1].message)
+
+
+def test_percentiles_that_cannot_be_measured_yet_are_told(widget, volume, settle, monkeypatch):
+    allowed = Event()
+    monkeypatch.setattr(side_jobs, "percentile_window", lambda *_: allowed.wait(10) and (0.1, 0.9))
+    presets = widget.panel.window_section.presets
+    presets.setCurrentIndex(presets.count() - 1)
+    presets.activated.emit(presets.count() - 1)
+    presets.activated.emit(presets.count() - 1)
+    assert "still runs" in widget.panel.status.text()
+    allowed.set()
+    settle(widget)
 
 
 def test_percentiles_that_cannot_be_measured_are_told(widget, volume, monkeypatch, qtbot, warnings_shown):

@@ -108,6 +108,19 @@ def test_all_removed_come_back_when_their_object_is_chosen(viewer, widget, settl
     assert len(layer(viewer, "points").data) == 8
 
 
+@pytest.mark.parametrize("way", ["undo", "redo"])
+def test_all_removed_come_back_with_what_undo_and_redo_bring_back(viewer, widget, settle, way):
+    draw(widget)
+    settle(widget)
+    widget.panel.buttons["undo" if way == "redo" else "delete"].click()
+    for kind in ("boxes", "masks", "points", "scribble", "carried boxes"):
+        viewer.layers.remove(f"scan {kind}")
+    widget.panel.buttons[way].click()
+    settle(widget)
+    np.testing.assert_array_equal(mask(viewer), filled(BOX))
+    assert len(layer(viewer, "boxes").data) == 1
+
+
 def test_objects_can_be_deleted_without_their_boxes(viewer, widget, settle):
     draw(widget)
     settle(widget)

@@ -163,6 +163,41 @@ class TestUndo:
         assert {axial(1), axial(3)} <= told[0].planes
         assert not told[0].waits
 
+    def test_lets_run_what_had_no_answer_yet(self, session):
+        session.add_box(axial(1), BOX)
+        session.next_request(None)
+        session.move_box(1, axial(1), (12, 20, 30, 50))
+        run(session)
+        told = []
+        session.changed.connect(told.append)
+        session.undo()
+        assert told[0].waits
+        assert run(session).box == BOX
+
+    @pytest.mark.parametrize("again", ["for another window", "without points"])
+    @pytest.mark.parametrize("last", ["propagate", "edit again"])
+    def test_takes_a_later_run_back_with_the_edit_before_it(self, session, last, again):
+        item = session.add_box(axial(2), BOX)
+        run(session)
+        before = item.iou, item.answers[axial(2)]
+        if last == "propagate":
+            carry(session)
+        else:
+            session.commit([1])
+            session.reopen([1])
+        if again == "without points":
+            session.switch_prompts(points=False)
+        else:
+            session.run_again(1)
+        run(session)
+        assert session.history.undo_name == last
+        session.undo()
+        assert (item.iou, item.answers[axial(2)]) == before
+        assert item.state is State.DONE
+        assert session.next_request(None) is None
+        session.redo()
+        assert item.state is State.DONE
+
     def test_memory_does_not_grow(self, picture):
         rng = np.random.default_rng(0)
         for _ in range(200):

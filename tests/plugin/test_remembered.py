@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from napari_swin_litemedsam.plugin.folders import user_data
@@ -27,6 +29,14 @@ def test_of_a_file_that_is_gone_the_rest_comes_back(checkpoint):
     assert choice == ModelChoice(backend="torch")
     assert str(checkpoint) in missing
     assert "bundled weights" in missing
+
+
+def test_a_file_that_cannot_even_be_asked_for_is_gone():
+    # as on a network drive that is down
+    remember(ModelChoice(Path("x" * 5000)))
+    choice, missing = recall(DEVICES)
+    assert choice == ModelChoice()
+    assert "is gone" in missing
 
 
 def test_a_device_that_is_gone_is_not_asked_for(checkpoint):

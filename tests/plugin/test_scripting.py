@@ -130,6 +130,41 @@ def test_bad_ways_are_refused(session, limits):
         session.propagate(*limits)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda session: session.set_points(1, [[15, 25]], [2]),
+        lambda session: session.set_points(1, [[15, np.nan]]),
+        lambda session: session.commit(rule="Keep"),
+    ],
+)
+def test_what_cannot_be_taken_changes_nothing(session, call):
+    session.add_box(BOX)
+    session.wait()
+    with pytest.raises(ValueError, match=r"1 or 0|one of keep, overwrite"):
+        call(session)
+    session.wait()
+    assert len(session.objects[1].points) == 4
+    assert not session.result.any()
+
+
+def test_committed_objects_are_edited_once_they_are_reopened(session):
+    session.add_box(BOX)
+    session.wait()
+    session.commit()
+    for edit in (lambda: session.set_points(1, [[15, 25]]), lambda: session.set_scribble(1, filled(BOX))):
+        with pytest.raises(ValueError, match="object 1 is committed; reopen it first"):
+            edit()
+    session.reopen([1])
+    session.set_points(1, [[15, 25]])
+    assert len(session.objects[1].points) == 1
+
+
+def test_names_may_be_numbers(session):
+    session.add_box(BOX, name=5)
+    assert session.objects[1].name == "5"
+
+
 def test_a_picture_has_no_way(picture, open_widget):
     session = open_widget().session
     session.add_box(BOX)

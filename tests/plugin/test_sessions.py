@@ -1,6 +1,7 @@
 """Sessions as the user meets them: saved and opened by hand, saved by themselves, restored after a crash."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_swin_litemedsam.plugin import autosave, storage
 from napari_swin_litemedsam.plugin.autosave import key_of, latest
+from napari_swin_litemedsam.plugin.grid import Placement
 
 from .conftest import BOX, PIXELS
 
@@ -91,6 +93,23 @@ class TestByHand:
         assert masks(drawn)[20, 30] == 1
         assert other.contrast_limits == [0.2, 0.7]
         assert len(predictor.calls) == runs
+
+    def test_brings_all_greys_of_an_8_bit_image_back(self, viewer, open_widget, dialogs, settle):
+        image = viewer.add_image((PIXELS * 255).astype(np.uint8), contrast_limits=(0, 255))
+        session = open_widget().session
+        session.save(dialogs)
+        image.contrast_limits = (20, 90)
+        session.open(dialogs)
+        assert image.contrast_limits == [0, 255]
+        session.undo()
+        assert image.contrast_limits == [20, 90]
+
+    def test_an_image_whose_folder_cannot_even_be_asked_for(self, viewer, open_widget, dialogs, qtbot):
+        # as on a network drive that is down
+        gone = Placement(None, (0, 1), (Path("x" * 5000, "scan.nii"),))
+        viewer.add_image(PIXELS, metadata={"scan": gone})
+        open_widget().panel.buttons["save_session"].click()
+        qtbot.waitUntil(dialogs.exists)
 
     def test_undo_of_opening_leaves_nothing_to_be_run(self, drawn, dialogs, qtbot, settle):
         drawn.panel.buttons["save_session"].click()
@@ -312,7 +331,8 @@ class TestByItself:
         viewer.window.remove_dock_widget(drawn)
         closed.set()
         key = key_of(viewer.layers["picture"])
-        qtbot.waitUntil(lambda: latest(key) and storage.read(latest(key).path).objects[0]["name"] == "second")
+        qtbot.waitUntil(lambda: latest(key) is not None)
+        assert storage.read(latest(key).path).objects[0]["name"] == "second"
         assert all(in_time)
         assert not list(autosave.folder().glob(".*"))
 
@@ -328,6 +348,18 @@ class TestByItself:
         told = [note.message for note in warnings_shown if "saved automatically" in note.message]
         assert len(told) == 1
         assert "No space left" in told[0]
+
+    def test_what_a_full_disk_did_not_take_is_saved_at_the_end(self, drawn, kept, monkeypatch, qtbot):
+        def fail(*_):
+            raise OSError(28, "No space left on device")
+
+        (path,) = kept(drawn)
+        with monkeypatch.context() as full:
+            full.setattr("napari_swin_litemedsam.plugin.sessions.write", fail)
+            drawn._work.session.rename(1, "lesion")
+            kept(drawn)
+        drawn.shut_down()
+        qtbot.waitUntil(lambda: storage.read(path).objects[0]["name"] == "lesion")
 
 
 class TestAfterACrash:

@@ -183,7 +183,8 @@ class Autosave(QObject):
         super().__init__(parent)
         self._file = SessionFile(folder() / f"{key}-{uuid4().hex[:8]}{SUFFIX}")
         self._session, self._writer, self._take_down = session, writer, take_down
-        self._writing = False
+        self._writing = 0  # how many times; more than once only if there was no time for a pause
+        self._failed = False
         self._tidied = False
         self._repainted = False
         self._timer = QTimer(self)
@@ -201,7 +202,7 @@ class Autosave(QObject):
     @property
     def busy(self) -> bool:
         """Whether a file is written or will be."""
-        return self._writing or self.pending
+        return bool(self._writing) or self.pending
 
     def _changed(self, change: Change) -> None:
         if change.ids:
@@ -220,12 +221,15 @@ class Autosave(QObject):
         """Bring the file up to date now, or as soon as the last one is written."""
         if self._writing:
             self._timer.start(PAUSE)
-            return
+        else:
+            self._save()
+
+    def _save(self) -> None:
         self._timer.stop()
         if not (self._session.objects or self._repainted) and self._session.history.redo_name is not None:
             # what was undone may be wanted again: the file keeps it until something else is done
             return
-        self._writing, self._repainted, file = True, False, self._file
+        self._writing, self._repainted, file = self._writing + 1, False, self._file
         if not self._session.objects and self._session.result is None:
             self._writer.submit(self, file.remove)
             return
@@ -242,7 +246,8 @@ class Autosave(QObject):
 
     def _done(self, what: Any, error: Exception | None) -> None:
         if what is self:
-            self._writing = False
+            self._writing -= 1
+            self._failed = error is not None
 
     def adopt(self, file: SessionFile) -> None:
         """Keep another file, which is claimed, up to date from now on."""
@@ -252,13 +257,14 @@ class Autosave(QObject):
     def drop(self) -> None:
         """Remove the file; the next change makes it anew."""
         self._timer.stop()
+        self._failed = False
         self._writer.submit(None, self._file.remove)
 
     def save_pending(self) -> None:
         """Save what is not saved yet, after what is being written."""
-        if self.pending:
-            self._writing = False
-            self.save()
+        # where there was no room before there may be some now
+        if self.pending or self._failed:
+            self._save()
 
     def stop(self) -> None:
         """Save what is not saved yet, leave the file to others, and watch the session no more."""

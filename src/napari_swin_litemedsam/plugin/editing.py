@@ -10,10 +10,13 @@ from scipy.ndimage import find_objects
 from ..prompts import mask_prompts
 from . import drawing
 from .carrying import carry_again
+from .history import Step, differences
 from .objects import BoxObject, Change, State
 from .patches import Mask, Patch
 from .planes import Box, Plane
 from .results import MOST_IDS, Results
+
+_UNASKED = ("name", "hand", "carried", "ends")  # what the user may change while a run goes on
 
 
 class Editing(Results):
@@ -176,8 +179,18 @@ class Editing(Results):
         if (self.use_points, self.use_scribble) != before:
             run = [item for item in self.open_objects.values() if not item.given]
             for item in run:
-                item.wait()
+                self.run_again(item.id)
             self.changed.emit(Change(frozenset(self.open_objects), frozenset(), bool(run)))
+
+    def run_again(self, id: int) -> None:
+        """Let an object wait for a run with its prompts as they are; it is undone with the edit before it."""
+        before = self._remembered(id)
+        self.objects[id].wait()
+        self.history.extend(self._edit_of(id), differences(before, self._remembered(id)))
+
+    def _edit_of(self, id: int) -> Step | None:
+        """The step that an answer belongs to."""
+        return self.history.newest_of(id, besides=_UNASKED)
 
     def add_masks(self, masks: dict[Plane, Patch], plane: Plane) -> BoxObject:
         """Make an object of masks made elsewhere, to correct them: it starts with them, and nothing is run.

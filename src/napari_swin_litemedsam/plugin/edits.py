@@ -92,14 +92,19 @@ class Edits:
     def undo(self) -> str | None:
         """Take back the last step, whatever the mouse is at; return its name, if there was one."""
         self.catch_up()
-        name = self.session.history.undo_name
-        return name if self.session.undo() else None
+        return self._go(self.session.history.undo_name, self.session.undo)
 
     def redo(self) -> str | None:
         """Do the step again that was undone last; return its name, if there was one."""
         self.catch_up()
-        name = self.session.history.redo_name
-        return name if self.session.redo() else None
+        return self._go(self.session.history.redo_name, self.session.redo)
+
+    def _go(self, name: str | None, there: Callable[[], bool]) -> str | None:
+        if not there():
+            return None
+        # what comes back needs its layers, also if the user has removed them
+        self._on_edit()
+        return name
 
     def listen(self) -> None:
         """Listen to all of our layers that exist."""

@@ -5,6 +5,7 @@ can only show planes that lie nearly along the world's. So a scan that was taken
 copying, to the axes that its own are nearest to.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,9 @@ def file_of(layer: Any) -> str:
     placement = layer.metadata.get(KEY)
     files = placement.files if isinstance(placement, Placement) else ()
     # napari knows only of what its own readers have opened
-    return str(layer.source.path or next(iter(files), ""))
+    path = str(layer.source.path or next(iter(files), ""))
+    # as typed in a terminal it would be another file in another folder
+    return os.path.abspath(path) if path and "://" not in path else path
 
 
 def restore(labels: NDArray, meta: dict[str, Any]) -> tuple[NDArray, Geometry | None, tuple[Path, ...]]:

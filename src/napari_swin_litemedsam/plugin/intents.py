@@ -175,8 +175,8 @@ class Intents:
         """Run the current object again, with its prompts as they are; what is committed or made elsewhere stays."""
         work = self._chosen()
         item = None if work is None else work.session.current_object
-        if item is not None and not (item.committed or item.given):
-            item.wait()
+        if work is not None and item is not None and not (item.committed or item.given):
+            work.session.run_again(item.id)
             self._runs.edited(pause)
 
     def delete(self) -> None:

@@ -26,11 +26,14 @@ class Ledger:
         self._unanswered = True
 
     def undo(self) -> bool:
-        """Take back the last step with all that followed from it; return whether there was one. Nothing is run."""
+        """Take back the last step with all that followed from it; return whether there was one.
+
+        Nothing is run but what waited for an answer then, and has none.
+        """
         return self._restore(self.history.undo())
 
     def redo(self) -> bool:
-        """Do the step again that was undone last; return whether there was one. Nothing is run."""
+        """Do the step again that was undone last, as `undo` takes it back; return whether there was one."""
         return self._restore(self.history.redo())
 
     def _restore(self, changes: Changes) -> bool:
@@ -57,7 +60,7 @@ class Ledger:
         if self.current not in self.objects:
             self.current = max(self.objects, default=None)
         self._sort()
-        self.tell(changes, waits=False)
+        self.tell(changes)
         return True
 
     def restore_others(self, changes: Changes) -> None:
@@ -134,7 +137,7 @@ class Ledger:
         present = [self.objects[id] for id in ids if id in self.objects]
         return {key: value for item in present for key, value in item.remembered().items()}
 
-    def tell(self, changes: Changes, waits: bool | None = None, goes_on: bool = False) -> None:
+    def tell(self, changes: Changes, goes_on: bool = False) -> None:
         """Let all who listen to `changed` know."""
         ids = {key[0] for key in changes}
         present = [self.objects[id] for id in ids if id in self.objects]
@@ -146,6 +149,5 @@ class Ledger:
         for (_, name, _), values in changes.items():
             if name == "plane":
                 planes.update(plane for plane in values if plane is not None)
-        if waits is None:
-            waits = any(item.state is State.WAITING for item in present)
+        waits = any(item.state is State.WAITING for item in present)
         self.changed.emit(Change(frozenset(ids), frozenset(planes), waits, goes_on))

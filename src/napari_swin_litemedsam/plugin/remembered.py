@@ -1,6 +1,7 @@
 """The model that the user chose last, for the next time that napari is opened."""
 
 import json
+import os
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
@@ -48,7 +49,8 @@ def recall(devices: Collection[str]) -> tuple[ModelChoice, str]:
 
 
 def _is_there(checkpoint: Path) -> bool:
-    return has_lite_medsam() if checkpoint == Path(LITE_MEDSAM) else checkpoint.is_file()
+    # unlike Path's, this also answers where a network drive is gone, and so the panel opens
+    return has_lite_medsam() if checkpoint == Path(LITE_MEDSAM) else os.path.isfile(checkpoint)
 
 
 def _path() -> Path:

@@ -6,7 +6,7 @@ from operator import index
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,13 +15,14 @@ from qtpy.QtWidgets import QApplication
 from .carrying import Reach, Route
 from .objects import BoxObject
 from .planes import Plane
+from .results import Rule
 from .runs import Runs, Work
+from .session import Session
 from .sessions import Sessions
 from .storage import read
 
 if TYPE_CHECKING:
     from ..propagation import Options
-    from .results import Rule
 
 _TURN = 0.005  # seconds between two looks at whether all is done
 
@@ -111,18 +112,32 @@ class ScriptSession:
         with session.together():
             item = session.add_box(plane, (min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1)))
             if name:
-                session.rename(item.id, name)
+                session.rename(item.id, str(name))
         return item.id
 
     def set_points(self, id: int, points: ArrayLike, labels: ArrayLike | None = None) -> None:
-        """Replace an object's points, ``(N, 2)`` as (y, x); labels are 1 inside and 0 outside, 1 by default."""
+        """Replace an object's points, ``(N, 2)`` as (y, x); labels are 1 inside and 0 outside, 1 by default.
+
+        Raises
+        ------
+        ValueError
+            If these are no such points and labels, or the object is committed.
+        """
         points = np.asarray(points, float).reshape(-1, 2)
         labels = np.ones(len(points), int) if labels is None else np.asarray(labels, int).reshape(len(points))
-        self._work.session.edit_points(id, points, labels)
+        if not (np.isfinite(points).all() and np.isin(labels, (0, 1)).all()):
+            raise ValueError("points are two finite numbers each, and their labels 1 or 0")
+        self._editing(id).edit_points(id, points, labels)
 
     def set_scribble(self, id: int, scribble: ArrayLike) -> None:
-        """Replace an object's scribble, bool of the shape of its slice."""
-        session = self._work.session
+        """Replace an object's scribble, bool of the shape of its slice.
+
+        Raises
+        ------
+        ValueError
+            If it has another shape, or the object is committed.
+        """
+        session = self._editing(id)
         shape = tuple(session.shape[axis] for axis in session.objects[id].plane.spans)
         session.edit_scribble(id, np.asarray(scribble, bool).reshape(shape))
 
@@ -165,12 +180,19 @@ class ScriptSession:
         self._runs.propagate(work, route)
         self.wait()
 
-    def commit(self, ids: Iterable[int] | None = None, rule: "Rule" = "keep") -> list[int]:
+    def commit(self, ids: Iterable[int] | None = None, rule: Rule = "keep") -> list[int]:
         """Write the masks of objects, by default of all, to the result; return their ids.
 
         `rule` says who gets pixels that have another label already: "keep" leaves them, "overwrite" takes them.
         Objects that have no mask, or wait for one (`wait` first), are left out.
+
+        Raises
+        ------
+        ValueError
+            If there is no such rule.
         """
+        if rule not in get_args(Rule):
+            raise ValueError(f"the rule is one of {', '.join(get_args(Rule))}, not {rule!r}")
         work = self._work
         committed = work.session.commit(list(work.session.open_objects if ids is None else ids), rule)
         if committed:
@@ -237,6 +259,13 @@ class ScriptSession:
         """
         self._sessions.take_up(self._work, read(path), Path(path))
         self.wait()
+
+    def _editing(self, id: int) -> Session:
+        """The session, if an object of it is one that can be edited."""
+        session = self._work.session
+        if session.objects[id].committed:
+            raise ValueError(f"object {id} is committed; reopen it first")
+        return session
 
     def _plane(self, slice: int | None) -> Plane:
         work = self._work

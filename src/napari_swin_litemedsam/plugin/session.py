@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..answers import Prediction
     from .loading import LazyPredictor
 
-_UNASKED = ("name", "hand", "carried", "ends")  # what the user may change while a run goes on
 _names = (f"image {number}" for number in itertools.count())
 
 
@@ -147,10 +146,6 @@ class Session(Editing):
             with self.consequence(self._edit_of(item.id), item.id):
                 item.state, item.message = State.FAILED, message
         return item
-
-    def _edit_of(self, id: int) -> Step | None:
-        """The step that an answer belongs to."""
-        return self.history.newest_of(id, besides=_UNASKED)
 
     def _asked(self, id: int, version: int) -> BoxObject | None:
         item = self.objects.get(id)

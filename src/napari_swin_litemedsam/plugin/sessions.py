@@ -1,5 +1,6 @@
 """Sessions that are saved and opened: by hand, behind the user's back, and after napari was killed."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -7,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
@@ -184,6 +186,9 @@ class Sessions(QObject):
         """
         work.edits.catch_up()
         image, window = work.layers.image, saved.origin.window
+        if window is None and image.dtype == np.uint8:
+            # all of its greys, which `window_of` tells in this way
+            window = 0.0, 255.0
         windows: tuple[Window, Window] = (None, None)
         if window is not None and not image.rgb and saved.shape == work.session.shape:
             # first, since what was run with another window would be run again, as the present one need not be
@@ -265,4 +270,5 @@ def _limits_of(image: "napari.layers.Image") -> Window:
 def _folder_of(work: Work) -> Path:
     """Where the image's file is, or else the user's own folder."""
     source = file_of(work.layers.image)
-    return Path(source).parent if source and Path(source).exists() else Path.home()
+    # unlike Path's, this also answers where a network drive is gone
+    return Path(source).parent if os.path.exists(source) else Path.home()

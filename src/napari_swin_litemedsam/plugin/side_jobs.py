@@ -58,13 +58,15 @@ class SideJobs:
         """Stop what runs."""
         self._runner.close()
 
+    def _is_free(self) -> bool:
+        if self.busy:
+            self._messages.say("The last comparison or measurement still runs.")
+        return not self.busy
+
     def correct(self) -> None:
         """Make an object of the reference's selected label, from the plane in view."""
         work, reference = self._chosen(), self._reference()
-        if work is None or reference is None:
-            return
-        if self.busy:
-            self._messages.say("The last comparison or measurement still runs.")
+        if work is None or reference is None or not self._is_free():
             return
         labels, shape = self._labels(work, reference), work.session.shape
         label, plane = int(reference.selected_label), work.edits.plane_in_view()
@@ -85,7 +87,7 @@ class SideJobs:
     def compare(self) -> None:
         """Compare all objects with the reference, in a worker."""
         work, reference = self._chosen(), self._reference()
-        if work is None or reference is None or self._runner.busy:
+        if work is None or reference is None or not self._is_free():
             return
         truth = self._labels(work, reference)
         work.edits.catch_up()
@@ -139,7 +141,7 @@ class SideJobs:
     def measure_window(self, percentiles: Percentiles) -> None:
         """Set the window to percentiles of the whole image, which are found in a worker."""
         work = self._chosen()
-        if work is None or self._runner.busy:
+        if work is None or not self._is_free():
             return
         pixels, axis = pixels_of(work.layers.image), work.session.channel
         number = None if axis is None else work.edits.plane_in_view().at[axis]
