@@ -69,3 +69,27 @@ def test_points_beyond_the_image_do_nothing_and_those_on_its_border_do(logits):
     result = heeded(logits, [(0, 0), (99.4, 99.4)], [1, 1], BOX)
     assert result[0, 0] > 0
     assert result[99, 99] > 0
+
+
+def test_what_is_painted_is_in_the_mask_with_what_is_around_it(logits):
+    stroke = np.zeros(logits.shape, bool)
+    stroke[46:54, 50:85] = True
+    result = heeded(logits, np.zeros((0, 2)), [], BOX, stroke)
+    assert (result[stroke] > 0).mean() > 0.95
+    assert result[43, 78] > 0
+    assert result[3, 20] == logits[3, 20]
+
+
+def test_strokes_inside_the_mask_change_nothing(logits):
+    stroke = np.zeros(logits.shape, bool)
+    stroke[45:55, 45:55] = True
+    assert heeded(logits, [(50, 50)], [1], BOX, stroke) is logits
+
+
+def test_a_negative_point_beside_a_stroke_is_heeded_too(logits):
+    stroke = np.zeros(logits.shape, bool)
+    stroke[50, 75:90] = True
+    result = heeded(logits, [(52, 80), (50, 82)], [0, 0], BOX, stroke)
+    assert result[52, 80] <= 0
+    assert result[50, 82] <= 0, "also on it"
+    assert result[50, 88] > 0

@@ -97,6 +97,28 @@ def test_the_mask_may_contradict_points_drawn_from_the_box(predictor):
     assert (again.mask != drawn.mask).mean() < 0.001
 
 
+def test_the_mask_has_what_someone_painted(predictor):
+    drawn = predictor.predict(BOX)
+    missed = np.argwhere(~drawn.mask[30:70, 40:100])[0] + (30, 40)
+    stroke = drawn.scribble.copy()
+    stroke[tuple(missed)] = True
+    assert predictor.predict(BOX, scribble=stroke).mask[tuple(missed)]
+
+
+def test_what_is_told_to_be_drawn_need_not_be_heeded(predictor, backend, monkeypatch):
+    drawn = predictor.predict(BOX)
+    told = []
+    decode = backend.decode
+    monkeypatch.setattr(backend, "decode", lambda *given: told.append(given[2]) or decode(*given))
+    points = np.array([(30, 40), (50, 70), (70, 100), (40, 90)])
+    stroke = ~drawn.mask
+    result = predictor.predict(BOX, points, scribble=stroke, placed=[False] * 4, painted=np.zeros_like(stroke))
+    assert told[0].tolist() == [[1] * 4]
+    assert not result.mask[stroke].all()
+    with pytest.raises(ValueError, match="4 points it is told for 1"):
+        predictor.predict(BOX, points, placed=[True])
+
+
 def test_predicting_many_equals_one_by_one(predictor):
     boxes = [BOX, (5, 5, 40, 60), (60, 80, 99, 149)]
     for box, seed, result in zip(boxes, range(3), predictor.predict_many(boxes, range(3)), strict=True):

@@ -18,6 +18,7 @@ class FramePrompts:
 
     placed : for each point, whether someone put it there, rather than that it was drawn from the box.
     stroke : the scribble in pixels of the image where someone drew it, which is finer than the frame.
+    painted : what of that someone painted, rather than that it was drawn from the box.
     """
 
     box: NDArray[np.float64]
@@ -26,6 +27,7 @@ class FramePrompts:
     placed: NDArray[np.bool_]
     scribble: NDArray[np.bool_] | None
     stroke: NDArray[np.bool_] | None = None
+    painted: NDArray[np.bool_] | None = None
 
     def within(self, tile: Tile, whole: Frame, frame: Frame) -> "FramePrompts":
         """The same prompts in the frame of a tile that the box lies in; points outside are left out."""
@@ -54,6 +56,8 @@ def prompts_in_frame(
     point_labels: ArrayLike | None,
     scribble: ArrayLike | bool | None,
     seed: int,
+    placed: ArrayLike | None = None,
+    painted: ArrayLike | None = None,
 ) -> FramePrompts:
     """Move what `Predictor.predict` was given to the frame, and draw what it was not given.
 
@@ -65,13 +69,14 @@ def prompts_in_frame(
         ``(size, size)``, where the image is not black.
     box : array
         (y0, x0, y1, x1) in pixels of the image, inside it.
-    points, point_labels, scribble, seed
+    points, point_labels, scribble, seed, placed, painted
         As `Predictor.predict` takes them.
 
     Raises
     ------
     ValueError
-        If points and labels are not as many or not what they can be, or the scribble is not of the image's size.
+        If points, labels and what is placed are not as many or not what they can be, or a scribble is not of the
+        image's size.
     """
     box = frame.box_to_frame(box)
     drawn_points = inference_points(area, box, seed)
@@ -89,7 +94,7 @@ def prompts_in_frame(
             raise ValueError(f"the label of a point is 1, inside, or 0, outside, not {given.tolist()}")
         labels = given.astype(np.int64)
     drawn: NDArray[np.bool_] | None
-    stroke = None
+    stroke = own = None
     if scribble is None:
         drawn = inference_scribble(area, box, seed)
     elif scribble is False:
@@ -99,5 +104,12 @@ def prompts_in_frame(
         if scribble.shape != (frame.height, frame.width):
             raise ValueError(f"the scribble is {scribble.shape}, but the image is {frame.height}x{frame.width} pixels")
         stroke, drawn = scribble != 0, frame.mask_to_frame(scribble)
-    placed = (np.abs(points[:, None] - drawn_points).max(axis=2) > _SAME).all(axis=1) | (labels == 0)
-    return FramePrompts(box, points, labels, placed, drawn, stroke)
+        if painted is None:
+            painted = ~frame.mask_to_image(inference_scribble(area, box, seed))
+        own = stroke & (np.asarray(painted) != 0)
+    if placed is None:
+        placed = (np.abs(points[:, None] - drawn_points).max(axis=2) > _SAME).all(axis=1)
+    placed = np.asarray(placed, bool).reshape(-1)
+    if len(placed) != len(points):
+        raise ValueError(f"of {len(points)} points it is told for {len(placed)} whether someone placed them")
+    return FramePrompts(box, points, labels, placed | (labels == 0), drawn, stroke, own)

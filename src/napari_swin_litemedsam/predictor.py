@@ -213,6 +213,8 @@ class Predictor:
         point_labels: ArrayLike | None = None,
         scribble: ArrayLike | bool | None = None,
         seed: int = 0,
+        placed: ArrayLike | None = None,
+        painted: ArrayLike | None = None,
     ) -> Prediction:
         """Predict one object's mask.
 
@@ -221,26 +223,31 @@ class Predictor:
         box : array
             (y0, x0, y1, x1) in image pixels, in any corner order; clipped to the image.
         points : array, optional
-            ``(N, 2)`` (y, x) in image pixels. None draws them from the box; ``[]`` means no points. Points that differ
-            from those drawn, or are negative, were placed by someone: they are told to the network twice, as in
-            training, and the mask contradicts none of them.
+            ``(N, 2)`` (y, x) in image pixels. None draws them from the box; ``[]`` means no points. Those that someone
+            has placed are told to the network twice, as in training, and the mask contradicts none of them.
         point_labels : array, optional
             ``(N,)``: 1 inside, 0 outside the object; by default all 1.
         scribble : array, optional
             ``(H, W)``, non-zero on the object. None draws it from the box; False means no scribble.
         seed : int
             Other seeds draw other points and scribbles.
+        placed : array of bool, optional
+            ``(N,)``, which points someone has placed; None for those that differ from those drawn. Negative ones
+            always are.
+        painted : array of bool, optional
+            ``(H, W)``, where someone has painted the scribble, which the mask does not contradict; None for all of it
+            that differs from the one drawn.
 
         Raises
         ------
         EmptyBoxError
             If the box covers nothing of the image.
         ValueError
-            If points, labels or scribble are not of the shape and values above.
+            If something is not of the shape and values above.
         RuntimeError
             If no image was set.
         """
-        prompts = self._prompts(box, points, point_labels, scribble, seed)
+        prompts = self._prompts(box, points, point_labels, scribble, seed, placed, painted)
         return next(self._decode(self._image, self._closer, [prompts]))
 
     def predict_many(
@@ -298,9 +305,7 @@ class Predictor:
                 if number in again:
                     tile, frame, part = again[number]
                     answer = mean_of_looks(answer, in_image(frame, part), tile)
-                if prompt.placed.any():
-                    answer = _heeding(image.frame, prompt, answer)
-                yield prediction_of(image.frame, prompt, answer)
+                yield prediction_of(image.frame, prompt, _heeding(image.frame, prompt, answer))
 
     def _closer_answers(
         self, whole: Frame, closer: _Source, prompts: list[FramePrompts]
@@ -340,9 +345,9 @@ class Predictor:
 
 
 def _heeding(frame: Frame, prompt: FramePrompts, answer: Answer) -> Answer:
-    """An answer in the image that contradicts no point that someone placed."""
+    """An answer in the image that contradicts nothing that someone has placed or painted."""
     points, labels = frame.to_image(prompt.points[prompt.placed]), prompt.labels[prompt.placed]
-    return heeded(answer[0], points, labels, frame.box_to_image(prompt.box)), answer[1]
+    return heeded(answer[0], points, labels, frame.box_to_image(prompt.box), prompt.painted), answer[1]
 
 
 def _plain(window: Sequence[float] | None) -> tuple[float, float] | None:

@@ -52,10 +52,11 @@ class FakePredictor:
         self.images.append((np.array(image), window, key))
         self.first_look = self.small and zoom is False
 
-    def predict(self, box, points=None, point_labels=None, scribble=None, seed=0):
+    def predict(self, box, points=None, point_labels=None, scribble=None, seed=0, placed=None, painted=None):
         assert self.allowed.wait(10)
         height, width = self.images[-1][0].shape[:2]
         self.calls.append({"box": box, "points": points, "labels": point_labels, "scribble": scribble, "seed": seed})
+        self.calls[-1] |= {"placed": placed, "painted": painted}
         box = clip_box(box, height, width)
         y0, x0, y1, x1 = np.rint(box).astype(int)
         mask = np.zeros((height, width), bool)

@@ -174,6 +174,22 @@ class TestEdits:
         session.move_box(1, axial(1), (5, 15, 30, 50))
         assert item.points_edited
 
+    def test_prompts_that_the_user_left_do_not_become_his_with_another_box(self, session, predictor):
+        item = session.add_box(axial(1), BOX)
+        run(session)
+        drawn = item.scribble.full()
+        stroke = np.zeros_like(drawn)
+        stroke[12, 22:30] = True
+        # the first is dragged, the last added
+        session.edit_points(1, [item.points[0] + 1, *item.points[1:], (20, 30)], [1, 1, 1, 1, 1])
+        session.edit_scribble(1, drawn | stroke)
+        session.move_box(1, axial(1), (5, 15, 30, 50))
+        run(session)
+        call = predictor.calls[-1]
+        assert call["placed"].tolist() == [True, False, False, False, True]
+        np.testing.assert_array_equal(call["painted"], stroke)
+        np.testing.assert_array_equal(call["scribble"], drawn | stroke)
+
     @pytest.mark.parametrize(("plane", "box"), [(axial(1), (40, 55, 45, 60)), (axial(2), BOX)])
     def test_moving_off_drops_them(self, session, plane, box):
         item = session.add_box(axial(1), BOX)

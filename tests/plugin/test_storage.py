@@ -45,6 +45,17 @@ def session(predictor):
     return session
 
 
+def _rewritten(path, change):
+    """Change the description in a file."""
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    text = json.loads(members["session.json"])
+    change(text)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in (members | {"session.json": json.dumps(text)}).items():
+            file.writestr(name, content)
+
+
 def all_of(session):
     def plain(value):
         if hasattr(value, "added"):
@@ -72,6 +83,24 @@ def test_all_comes_back(session, predictor, tmp_path):
     np.testing.assert_array_equal(again.result, session.result)
     assert again.objects[3].stage == "committed"
     assert again.next_request(None).id == 2
+
+
+def test_one_of_before_drawn_prompts_were_known_comes_back(session, predictor, tmp_path):
+    for item in session.objects.values():
+        item.drawn_scribble = None
+    write(tmp_path / "a.zip", snapshot(session, Origin()))
+
+    def without(text):
+        for fields in text["objects"]:
+            del fields["drawn_points"], fields["drawn_scribble"]
+
+    _rewritten(tmp_path / "a.zip", without)
+    again = new(predictor)
+    restore(again, read(tmp_path / "a.zip"))
+    assert again.objects.keys() == session.objects.keys()
+    for id, item in session.objects.items():
+        assert again.objects[id].masks.keys() == item.masks.keys()
+        np.testing.assert_array_equal(again.objects[id].scribble.full(), item.scribble.full())
 
 
 def test_opening_one_can_be_undone(session, predictor, tmp_path):
@@ -150,13 +179,7 @@ class TestBadFiles:
     )
     def test_with_nonsense(self, session, tmp_path, change):
         write(tmp_path / "a.zip", snapshot(session, Origin()))
-        with zipfile.ZipFile(tmp_path / "a.zip") as file:
-            members = {name: file.read(name) for name in file.namelist()}
-        text = json.loads(members["session.json"])
-        change(text)
-        with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
-            for name, content in (members | {"session.json": json.dumps(text)}).items():
-                file.writestr(name, content)
+        _rewritten(tmp_path / "a.zip", change)
         with pytest.raises(SessionFileError):
             read(tmp_path / "a.zip")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Window = tuple[float, float] | None
 
 _versions = itertools.count()
+_SAME = 1e-3  # pixels; nearer to a point drawn from the box, a point is that one
 
 
 class State(StrEnum):
@@ -53,6 +54,8 @@ class BoxObject:
     scribble: Patch | None = None
     points_edited: bool = False
     scribble_edited: bool = False
+    drawn_points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))  # the user may have left them
+    drawn_scribble: Patch | None = None
     ious: dict[Plane, float] = field(default_factory=dict)  # as the model itself predicts
     state: State = State.WAITING
     message: str = ""
@@ -89,6 +92,20 @@ class BoxObject:
         return self.points_edited or self.scribble_edited
 
     @property
+    def placed(self) -> NDArray[np.bool_]:
+        """Which points the user has moved or added."""
+        as_drawn = (np.abs(self.points[:, None] - self.drawn_points).max(axis=2) < _SAME).any(axis=1)
+        return ~as_drawn | (self.point_labels == 0)
+
+    @property
+    def painted(self) -> Mask | None:
+        """What the user has added to the scribble."""
+        if self.scribble is None or not self.scribble_edited:
+            return None
+        strokes = self.scribble.full()
+        return strokes if self.drawn_scribble is None else strokes & ~self.drawn_scribble.full()
+
+    @property
     def settled(self) -> bool:
         """Whether neither a run goes on nor one is waited for."""
         return self.state in (State.DONE, State.FAILED)
@@ -121,9 +138,9 @@ class BoxObject:
     def drop_drawn(self) -> None:
         """Drop the prompts that the user has not changed: others are drawn with the next answer."""
         if not self.points_edited:
-            self.points, self.point_labels = np.zeros((0, 2)), np.zeros(0, int)
+            self.points, self.point_labels, self.drawn_points = np.zeros((0, 2)), np.zeros(0, int), np.zeros((0, 2))
         if not self.scribble_edited:
-            self.scribble = None
+            self.scribble = self.drawn_scribble = None
 
     def outdate(self) -> None:
         """Let what is running come to nothing."""
@@ -198,6 +215,8 @@ class Request:
     points: NDArray[np.float64] | None
     point_labels: NDArray[np.int_] | None
     scribble: Mask | bool | None
+    placed: NDArray[np.bool_] | None
+    painted: Mask | None
     window: Window
     key: tuple
 

@@ -87,6 +87,8 @@ class Session(Editing):
             item.seed,
             *_given_points(item, self.use_points),
             _given_scribble(item, self.use_scribble),
+            item.placed if self.use_points and item.points_edited else None,
+            item.painted if self.use_scribble else None,
             window,
             (self._key(item.plane), item.plane.position),
         )
@@ -106,7 +108,8 @@ class Session(Editing):
         Where a second look takes an encoding of its own, the answer of the first comes before.
         """
         predictor, image = self.predictor(), Slice(self.data, request.plane)
-        prompts = request.points, request.point_labels, request.scribble, request.seed
+        given = (request.points, request.point_labels, request.scribble)
+        prompts = *given, request.seed, request.placed, request.painted
         predictor.set_image(image, request.window, request.key)
         if predictor.is_to_be_encoded(request.box):
             predictor.set_image(image, request.window, request.key, zoom=False)
@@ -129,8 +132,9 @@ class Session(Editing):
         with self.consequence(self._edit_of(item.id), item.id):
             if not item.points_edited:
                 item.points, item.point_labels = prediction.points, prediction.point_labels
+                item.drawn_points = item.points
             if not item.scribble_edited:
-                item.scribble = Patch.cut(prediction.scribble)
+                item.scribble = item.drawn_scribble = Patch.cut(prediction.scribble)
             item.answer(request.plane, prediction.mask)
             item.ious[request.plane] = prediction.iou
             if last:

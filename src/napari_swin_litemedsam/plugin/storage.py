@@ -27,6 +27,7 @@ from .session import Session
 SUFFIX = ".swin-litemedsam.zip"
 FORMAT = 1
 _PACKAGES = ("napari-swin-litemedsam", "napari", "torch", "numpy")
+_LATER: dict[str, Any] = {"drawn_points": [], "drawn_scribble": None}
 _MOST_TEXT = 256 * 2**20  # bytes of JSON, far above what thousands of objects take
 
 
@@ -251,6 +252,8 @@ class _Bits:
 def _fields(plain: dict[str, Any], bits: _Bits, shape: tuple[int, ...]) -> dict[str, Any]:
     """An object's fields as they were before `_plain`."""
     own = _plane(plain["plane"], shape)
+    # files of before these were known have none
+    plain = plain | {name: value for name, value in _LATER.items() if name not in plain}
     if plain.keys() != {"id", *REMEMBERED}:
         raise ValueError("an object has other fields than expected")
     fields: dict[str, Any] = {}
@@ -260,11 +263,11 @@ def _fields(plain: dict[str, Any], bits: _Bits, shape: tuple[int, ...]) -> dict[
         elif name == "box":
             y0, x0, y1, x1 = (float(side) for side in value)
             value = y0, x0, y1, x1
-        elif name == "points":
+        elif name in ("points", "drawn_points"):
             value = np.array(value, float).reshape(-1, 2)
         elif name == "point_labels":
             value = np.array(value, int).reshape(len(plain["points"]))
-        elif name == "scribble":
+        elif name in ("scribble", "drawn_scribble"):
             value = None if value is None else bits.patch(value, own, shape)
         elif name == "state":
             value = State(value)
