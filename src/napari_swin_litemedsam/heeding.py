@@ -57,26 +57,38 @@ def heeded(
     most = max(1.0, _REACH * float(np.prod(high - low + 1)) ** 0.5)
     change = np.zeros_like(logits)
     for point, positive in zip(at[ignored], said[ignored], strict=True):
-        rows, columns = _around(point, most, logits.shape)
-        agrees = mask[rows, columns] == positive
-        variance = _squares(rows, columns, point)[agrees].min(initial=max(1, int(most**2)))
-        rows, columns = _around(point, _SEEN * variance**0.5, logits.shape)
-        away = _squares(rows, columns, point)
-        turn = (abs(logits[tuple(point)]) + _SURE) * np.exp(-away / (2 * variance))
-        turn[away > _SEEN**2 * variance] = 0
-        for other in at[said != positive]:
-            turn[_squares(rows, columns, other) <= away] = 0
-        part = change[rows, columns]
-        change[rows, columns] = np.where(turn > abs(part), turn if positive else -turn, part)
+        width = _to_rim(mask, point, positive, most)
+        part, rows, columns = _around(point, _SEEN * width, mask.shape)
+        height = abs(logits[tuple(point)]) + _SURE
+        turn = height * _bell(rows / width) * _bell(columns / width)
+        turn[turn < height * _bell(_SEEN)] = 0
+        for down, right in at[said != positive] - point:
+            turn[2 * (rows * down + columns * right) >= down**2 + right**2] = 0
+        change[part] = np.where(turn > abs(change[part]), turn if positive else -turn, change[part])
     return logits + change
 
 
-def _around(point: NDArray[np.int64], reach: float, shape: tuple[int, ...]) -> tuple[NDArray, ...]:
-    """Rows and columns, as `numpy.ogrid` gives them, of the square around a point, as far as there are."""
+def _to_rim(mask: NDArray[np.bool_], point: NDArray[np.int64], positive: bool, most: float) -> float:
+    """How far the nearest pixel is that the mask holds or, if not `positive`, does not; `most` at most."""
+    reach = 8.0
+    while True:
+        # the search grows, since most are near
+        part, rows, columns = _around(point, reach, mask.shape)
+        away = float((rows**2 + columns**2)[mask[part] == positive].min(initial=np.inf)) ** 0.5
+        if away <= reach or reach > most:
+            return min(away, most)
+        reach *= 2
+
+
+def _around(
+    point: NDArray[np.int64], reach: float, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], NDArray[np.float32], NDArray[np.float32]]:
+    """The square around a point, as far as there is one, and how far its rows and columns are from the point."""
     low, high = np.maximum(point - int(reach), 0), np.minimum(point + int(reach) + 1, shape)
-    return np.ogrid[low[0] : high[0], low[1] : high[1]]
+    rows, columns = (np.arange(*ends, dtype=np.float32) - at for *ends, at in zip(low, high, point, strict=True))
+    return (slice(low[0], high[0]), slice(low[1], high[1])), rows[:, None], columns[None]
 
 
-def _squares(rows: NDArray[np.int64], columns: NDArray[np.int64], point: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Squared distances from a point."""
-    return (rows - point[0]) ** 2 + (columns - point[1]) ** 2
+def _bell(deviations: ArrayLike) -> NDArray[np.float32]:
+    """Gaussian of height 1."""
+    return np.exp(-np.square(deviations) / 2)
