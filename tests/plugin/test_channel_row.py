@@ -75,6 +75,17 @@ def test_an_axis_without_a_name_can_be_chosen_until_there_are_boxes(scan, open_w
     assert "boxes already" in row.axes.toolTip()
 
 
+def test_the_view_turns_away_from_the_axis_that_is_chosen(viewer, open_widget):
+    viewer.add_image(np.zeros((48, 64, 5)), name="picture")
+    widget = open_widget()
+    axes = widget.panel.channels.axes
+    axes.setCurrentIndex(1)
+    axes.activated.emit(1)
+    assert viewer.dims.order == (2, 0, 1)
+    assert widget._work.edits.plane_in_view() == Plane((None, None, 2))
+    assert widget.panel.sections["volume"].isHidden()
+
+
 def test_a_picture_with_channels_is_no_volume(viewer, open_widget):
     viewer.add_image(np.zeros((3, 48, 64)), name="picture", axis_labels=("channel", "y", "x"))
     widget = open_widget()

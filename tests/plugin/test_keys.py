@@ -8,7 +8,7 @@ from napari.settings import get_plugin_settings, get_settings
 from napari.utils.key_bindings import coerce_keybinding
 from npe2 import PluginManifest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QLineEdit
+from qtpy.QtWidgets import QApplication, QLineEdit, QPushButton
 
 from napari_swin_litemedsam.plugin.actions import ACTIONS
 from napari_swin_litemedsam.plugin.help import HelpPopover
@@ -57,6 +57,13 @@ def test_choose_tools(widget, viewer, press):
         press(key)
         assert viewer.layers.selection.active == layer
         assert layer.mode == mode
+
+
+def test_without_an_image_say_so(open_widget, warnings_shown):
+    widget = open_widget()
+    for action in ("box", "propagate"):
+        widget.intents.do(action)
+        assert "no image" in str(warnings_shown[-1].message)
 
 
 @pytest.mark.window
@@ -168,4 +175,19 @@ def test_help_lists_them(widget, qtbot):
     popover = next(w for w in QApplication.topLevelWidgets() if isinstance(w, HelpPopover) and w.isVisible())
     assert "<b>N</b>" in popover.label.text()
     assert "New box" in popover.label.text()
+    popover.close()
+
+
+def test_help_cuts_no_line_and_stays_on_the_screen(qtbot):
+    button = QPushButton("?")
+    qtbot.addWidget(button)
+    room = button.screen().availableGeometry()
+    button.move(room.center().x(), room.bottom() - 60)
+    button.show()
+    # higher than the two thirds of the screen that Qt gives to a window
+    popover = HelpPopover(dict.fromkeys(ACTIONS, "N"), button)
+    popover.show_below(button)
+    label = popover.label
+    assert label.height() >= label.heightForWidth(label.width())
+    assert room.contains(popover.geometry())
     popover.close()

@@ -270,7 +270,9 @@ class TestTakingOver:
         again = open_widget()
         settle(again)
         assert [item.box for item in again._work.session.objects.values()] == [(18, 20, 38, 50), (2, 2, 20, 18)]
-        assert "count only on its box's slice" in str(warnings_shown[-1].message)
+        told = str(warnings_shown[-1].message)
+        assert "count only on its box's slice" in told
+        assert "press Box here, too" in told
 
     def test_paint_on_the_masks_is_not_run_over(self, viewer, picture, open_widget, settle, predictor, drag):
         widget = open_widget()

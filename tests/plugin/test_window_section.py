@@ -78,6 +78,13 @@ def test_small_windows_keep_their_digits(section):
     assert section.level_box.value() == pytest.approx(0.023)
 
 
+def test_large_numbers_are_not_cut(section):
+    image = Image(2**40 + np.arange(64, dtype=np.uint64).reshape(8, 8))
+    section.show_image(image)
+    section.width_box.setValue(10)
+    assert np.mean(image.contrast_limits) == pytest.approx(2**40 + 31.5, abs=1)
+
+
 def test_other_limits_are_no_preset(section, image):
     section.show_image(image)
     choose(section, "CT brain")

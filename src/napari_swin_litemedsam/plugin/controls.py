@@ -1,8 +1,12 @@
 """Small pieces that the panel's sections are made of."""
 
+from itertools import pairwise
+from textwrap import fill
+
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -16,7 +20,14 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 _TIP, _WHY_NOT = "tip", "why not"
-_TITLE = "text-align: left; border: none; background: transparent; font-weight: bold; padding: 4px 0;"
+# napari's themes hardly show which control has the focus
+_FOCUS = "border: 1px solid palette(highlight);"
+_FOCUSED = f"QPushButton:focus, QToolButton:focus, QCheckBox:focus, QComboBox:focus {{ {_FOCUS} }}"
+_TITLE = (
+    "QPushButton { text-align: left; border: 1px solid transparent; background: transparent; font-weight: bold; "
+    f"padding: 3px 0; }} QPushButton:focus {{ {_FOCUS} }}"
+)
+_TIP_WIDTH = 64  # letters; Qt breaks no lines of a tooltip, and a small screen would cut them
 _UNLIMITED = 16777215  # Qt's own limit for the side of a widget
 
 
@@ -38,6 +49,7 @@ class Section(QCollapsible):
         self.setDuration(0)
         toggle = self.toggleButton()
         toggle.setStyleSheet(_TITLE)
+        focus_by_tab(toggle)
         explain(toggle, "Fold this part of the panel away, or unfold it.")
         self.toggled.connect(self._show_expanded)
         if isinstance(content, QLayout):
@@ -58,6 +70,8 @@ class Section(QCollapsible):
 
     def _show_expanded(self, expanded: bool) -> None:
         self.setText(f"{'▾' if expanded else '▸'} {self._title}")
+        # the Tab key is not to lead to what nobody sees
+        self.content().setVisible(expanded)
         if expanded:
             # what is inside may grow later
             self.content().setMaximumHeight(_UNLIMITED)
@@ -68,14 +82,27 @@ class Section(QCollapsible):
 
 
 class ScrollColumn(QScrollArea):
-    """What scrolls up and down, and is never narrower than what is in it, also in another theme."""
+    """What scrolls up and down, and is never narrower than what is in it, also in another theme.
+
+    The wheel scrolls it wherever the mouse is, and changes no choice or number that it happens to pass.
+    """
 
     def __init__(self, content: QWidget, parent: QWidget | None = None):
         super().__init__(parent)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setStyleSheet(_FOCUSED)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(content)
+        for control in (*content.findChildren(QComboBox), *content.findChildren(QAbstractSpinBox)):
+            control.installEventFilter(self)
+
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
+        """Keep the wheel from a control in the column, so that it comes to the column."""
+        if a1 is not None and a1.type() == QEvent.Type.Wheel and isinstance(a0, QComboBox | QAbstractSpinBox):
+            a1.ignore()
+            return True
+        return super().eventFilter(a0, a1)
 
     def minimumSizeHint(self) -> QSize:
         """Wide enough for what is in it, the bar and the frame."""
@@ -91,9 +118,16 @@ def button(text: str, tip: str) -> QPushButton:
     """A push button that explains itself."""
     made = QPushButton(text)
     explain(made, tip)
-    # keys go to the canvas, and space would press the button again
-    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    focus_by_tab(made)
     return made
+
+
+def focus_by_tab(control: QWidget) -> None:
+    """Let a control have the focus by the Tab key alone.
+
+    After a click keys go on going to the canvas, where space would otherwise press a button again.
+    """
+    control.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
 
 def text_of_lines() -> QLabel:
@@ -121,7 +155,8 @@ def allow(control: QWidget, why_not: str = "") -> None:
     control.setProperty(_WHY_NOT, why_not)
     control.setEnabled(not why_not)
     tip = control.property(_TIP) or ""
-    control.setToolTip(f"{tip}\nNot now: {why_not}" if why_not else tip)
+    lines = f"{tip}\nNot now: {why_not}" if why_not else tip
+    control.setToolTip("\n".join(fill(line, _TIP_WIDTH) for line in lines.splitlines()))
 
 
 def row(*widgets: QWidget) -> QHBoxLayout:
@@ -130,6 +165,10 @@ def row(*widgets: QWidget) -> QHBoxLayout:
     layout.setSpacing(4)
     for widget in widgets:
         layout.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
+    for widget, following in pairwise(widgets):
+        if isinstance(widget, QLabel):
+            # by this name a screen reader tells of it
+            widget.setBuddy(following)
     return layout
 
 

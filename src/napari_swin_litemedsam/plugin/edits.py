@@ -416,4 +416,5 @@ class Edits:
 
 
 def _of_another_slice(item: BoxObject) -> str:
-    return f"Points of object {item.id} count only on its box's slice, {item.plane.place}."
+    told = f"Points of object {item.id} count only on its box's slice, {item.plane.place}."
+    return told if item.plane.axis is None else f"{told} To set some on this one, press Box here, too, first."

@@ -3,7 +3,7 @@
 from html import escape
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QLayout, QVBoxLayout, QWidget
 
 from .actions import ACTIONS
 
@@ -35,11 +35,18 @@ class HelpPopover(QFrame):
         self.label = QLabel(help_text(keys))
         self.label.setWordWrap(True)
         self.label.setFixedWidth(280)
-        QVBoxLayout(self).addWidget(self.label)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.label)
+        # Qt would make a window no higher than two thirds of the screen, and cut the last lines on a small one
+        layout.setSizeConstraint(QLayout.SizeConstraint.SetFixedSize)
 
     def show_below(self, widget: QWidget) -> None:
-        """Open with the right edges in line."""
+        """Open with the right edges in line, or as near as there is room on the screen."""
         self.adjustSize()
         corner = widget.mapToGlobal(widget.rect().bottomRight())
-        self.move(corner.x() - self.width(), corner.y())
+        screen = widget.screen()
+        assert screen is not None
+        room = screen.availableGeometry()
+        left, top = corner.x() - self.width(), min(corner.y(), room.bottom() - self.height())
+        self.move(max(left, room.left()), max(top, room.top()))
         self.show()

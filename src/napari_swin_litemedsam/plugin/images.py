@@ -78,6 +78,13 @@ def show_plane(image: "napari.layers.Image", dims: "Dims", plane: Plane) -> None
         dims.set_point(first + axis, place)
 
 
+def turn_from(image: "napari.layers.Image", dims: "Dims", axis: int) -> None:
+    """Let the canvas show other axes of an image than this one."""
+    if axis in shown_axes(image, dims):
+        away = dims.ndim - image.ndim + axis
+        dims.order = (away, *(other for other in dims.order if other != away))
+
+
 def slices_out_of_reach(image: "napari.layers.Image", dims: "Dims") -> int:
     """How many slices of a volume that lies askew no step of the slider shows."""
     hidden, matrix, offset = _hidden_axes(image, dims, shown_axes(image, dims))

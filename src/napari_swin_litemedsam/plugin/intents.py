@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from .actions import TOOLS
 from .carrying import Route, elsewhere, told_of_route
 from .folder_work import FolderWork
-from .images import show_plane, spacing_around
+from .images import show_plane, spacing_around, turn_from
 from .messages import Messages
 from .panel import Panel
 from .runs import Runs, Work
@@ -93,6 +93,9 @@ class Intents:
         """Take an axis of the image for that of channels, or none."""
         if (work := self._chosen()) is not None and not work.session.objects:
             work.session.take_channel(axis)
+            if axis is not None:
+                # a box across channels is none
+                turn_from(work.layers.image, self.viewer.dims, axis)
             self._begin()
 
     def show_channel(self, number: int) -> None:
@@ -368,8 +371,11 @@ class Intents:
             # a key that is held comes many times, and each would do all of it again
             self._messages.say("The last propagation still runs.")
             return
-        plane = None if work is None else work.edits.plane_in_view()
-        if work is None or plane is None or plane.axis is None:
+        if work is None:
+            self._messages.warn("There is no image with boxes to carry through.")
+            return
+        plane = work.edits.plane_in_view()
+        if plane.axis is None:
             self._messages.warn("Only volumes have slices to carry boxes through.")
             return
         options = self.panel.carry.options(spacing_around(work.layers.image, plane))

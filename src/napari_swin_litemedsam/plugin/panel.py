@@ -1,6 +1,6 @@
 """The panel's controls and where they stand; what they do is decided in `widget`."""
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -17,7 +17,18 @@ from .actions import ACTIONS, TOOLS, tip_of
 from .carry_options import CarryOptions
 from .carrying import Reach
 from .channel_row import ChannelRow
-from .controls import ScrollColumn, Section, allow, button, column, explain, keep_narrow, row, text_of_lines
+from .controls import (
+    ScrollColumn,
+    Section,
+    allow,
+    button,
+    column,
+    explain,
+    focus_by_tab,
+    keep_narrow,
+    row,
+    text_of_lines,
+)
 from .folder_section import FolderSection
 from .model_section import ModelSection
 from .objects import BoxObject
@@ -220,7 +231,7 @@ def _check_box(text: str, tip: str) -> QCheckBox:
     box = QCheckBox(text)
     explain(box, tip)
     box.setChecked(True)
-    box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    focus_by_tab(box)
     return box
 
 

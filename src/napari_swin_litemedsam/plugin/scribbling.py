@@ -34,6 +34,7 @@ class Scribbling(Strokes):
         if item is not None and item.committed:
             self._warn(told_of_committed(label))
         elif item is not None and item.plane != self._in_view():
-            self._warn(f"A scribble counts on its box's slice; that of object {label} is {item.plane.place}.")
+            told = f"A scribble counts on its box's slice; that of object {label} is {item.plane.place}."
+            self._warn(told if item.plane.axis is None else f"{told} To paint on this one, press Box here, too, first.")
         elif item is None and label:
             self._warn(f"No box has the label {label}, so this stroke belongs to none. Choose an object in the table.")

@@ -47,6 +47,8 @@ class ObjectTable(QTableWidget):
         rows.setDefaultSectionSize(24)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        # leads on from the table, whose cells the arrows go through
+        self.setTabKeyNavigation(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._fit_height()
         self.itemSelectionChanged.connect(self._choose)

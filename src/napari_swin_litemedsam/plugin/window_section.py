@@ -140,7 +140,8 @@ class WindowSection(QWidget):
 def _number(tip: str) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     explain(box, tip)
-    box.setRange(-1e9, 1e9)
+    # 64-bit integers and floats reach far, and a number that was cut would become the layer's
+    box.setRange(-1e30, 1e30)
     box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
     box.setKeyboardTracking(False)
     # the size of the widest number would make the panel wide, and in a narrow one buttons leave room for three digits
