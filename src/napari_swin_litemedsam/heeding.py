@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _REACH = 0.25  # of the box's size, at most
-_SURE = 2.0  # logit at the point: a probability of 0.88
+_SURE = 4.0  # logit at the point: a probability of 0.98
 _SEEN = 3  # standard deviations; what is farther stays as it is
 _ALONG = 32  # points that stand for what was painted, at most
 

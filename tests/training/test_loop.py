@@ -136,6 +136,12 @@ def test_a_log_that_is_open_elsewhere_is_written_later(tmp_path, monkeypatch):
     assert (tmp_path / "log.csv").read_text().splitlines() == ["step,loss", "1,", "2,0.5"]
 
 
+def test_a_log_goes_on_with_the_columns_that_it_has(tmp_path):
+    CsvLog(tmp_path / "log.csv", ["step", "loss"]).write({"step": 1, "loss": 0.5})
+    CsvLog(tmp_path / "log.csv", ["step", "clicks", "loss"]).write({"step": 2, "clicks": 0.1, "loss": 0.25})
+    assert (tmp_path / "log.csv").read_text().splitlines() == ["step,loss", "1,0.5", "2,0.25"]
+
+
 @pytest.mark.parametrize(("state", "message"), [(b"", "state.pt: is damaged"), (None, "holds another run")])
 def test_a_run_that_cannot_be_gone_on_with_is_told(samples, tmp_path, state, message):
     save_state(tmp_path, step=3)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from napari_swin_litemedsam.training.losses import dice_loss, distillation_loss, stage2_losses, true_iou
+from napari_swin_litemedsam.training.losses import dice_loss, distillation_loss, heed_loss, stage2_losses, true_iou
 
 
 def test_where_there_is_no_object_only_the_predicted_iou_is_wrong():
@@ -28,3 +28,20 @@ def test_distillation_counts_in_units_of_the_teacher_and_skips_free_maps():
     teacher = torch.randn(1, 4, 8, 8)
     assert distillation_loss([teacher, teacher], [teacher, None]) == 0
     assert distillation_loss([teacher + teacher.std()], [teacher]) == pytest.approx(1, abs=1e-4)
+
+
+def test_only_errors_around_clicks_count_for_these():
+    truth = torch.zeros(3, 64, 64)
+    truth[:, 16:48, 16:48] = 1
+    logits = torch.zeros(3, 64, 64, requires_grad=True)
+    clicks = torch.tensor([[[40.0, 20.0]], [[8.0, 60.0]], [[30.0, 30.0]]])
+    labels = torch.tensor([[1], [0], [-1]])
+    heed_loss(logits, truth, clicks, labels).backward()
+    # x before y
+    assert logits.grad[0].abs().argmax() == 20 * 64 + 40
+    assert logits.grad[0, 20, 40] < 0 < logits.grad[1, 60, 8]
+    assert logits.grad[0, 60, 8].abs() < 1e-6
+    assert not logits.grad[2].any(), "padding is no click"
+    right = (truth - 0.5) * 40
+    assert heed_loss(right, truth, clicks, labels) < 1e-3 < heed_loss(-right, truth, clicks, labels)
+    assert heed_loss(-right, truth, clicks, torch.full((3, 1), -1)) == 0

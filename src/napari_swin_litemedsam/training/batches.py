@@ -23,7 +23,7 @@ POINTS = 6
 LOOKS = 20
 OTHERS = 20
 # how often a prompt is corrected by 0, 1, 2 or 3 clicks before its mask counts
-ROUNDS = (0.5, 0.2, 0.15, 0.15)
+ROUNDS = (0.4, 0.25, 0.2, 0.15)
 # boxes drawn in haste: how many, by how much of the longer side they are too large at most, how many of their sides
 # cut the object, and by how much of its own length at most
 HASTY = 0.2

@@ -18,12 +18,14 @@ from . import BEST, LAST, LOG
 from .batches import Batch, draw_batch, draw_images, source_weights
 from .clicks import add_clicks
 from .data import DataError, Sample
-from .losses import distillation_loss, stage2_losses
+from .losses import distillation_loss, heed_loss, stage2_losses
 from .state import CsvLog, Ema, load_state, save_state
 from .teacher import Teach, make_teacher
 from .warm_start import warm_start
 
 WARM_START_IMAGES = 32
+# weight, in stage 2, of the errors around corrective clicks
+HEED = 0.3
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def stage2_loss(
 ) -> dict[str, Tensor]:
     """Losses of a batch: even prompts go without, odd prompts with their scribble.
 
-    A part of the batch is corrected first: the network sees its own errors clicked on, as in use. With a teacher
-    the distance from its features counts, too, `weight` times.
+    A part of the batch is corrected first: the network sees its own errors clicked on, as in use, and what is left of
+    them there counts more. With a teacher the distance from its features counts, too, `weight` times.
     """
     embedding, skips = model.image_encoder(batch.image)
     features = model.mask_decoder.image_half(embedding, skips)
@@ -97,7 +99,10 @@ def stage2_loss(
         # autocast would go on with the weights that it cast here, which know no gradient
         torch.clear_autocast_cache()
         logits, iou = model.decode(features, points, labels, boxes, scribbles)
-        for name, value in stage2_losses(logits, iou, truth).items():
+        terms = stage2_losses(logits, iou, truth)
+        given = batch.points.shape[1]
+        terms["clicks"] = HEED * heed_loss(logits, truth, points[:, given:], labels[:, given:])
+        for name, value in terms.items():
             totals[name] = totals.get(name, 0) + value / 2
     return totals
 
@@ -227,7 +232,8 @@ def fit(
     teacher = None
     if settings.stage == 1 or settings.distill:
         teacher = make_teacher(settings.device, torch.get_num_threads())
-    log = CsvLog(folder / LOG, ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "distillation", "dsc"])
+    columns = ["step", "seconds", "rate", "loss", "dice", "bce", "iou", "clicks", "distillation", "dsc"]
+    log = CsvLog(folder / LOG, columns)
     averaged = SwinLiteMedSAM().to(settings.device)
 
     def keep(step: int) -> None:

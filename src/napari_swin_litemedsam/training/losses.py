@@ -4,6 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..preprocessing import FRAME_SIZE
+
+# how far around a click it counts, in pixels of the 256 frame (a standard deviation)
+HEED_REACH = 6
+
 
 def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Soft Dice loss, ``(N,)``, of ``(N, H, W)`` logits."""
@@ -33,6 +38,27 @@ def stage2_losses(logits: Tensor, iou: Tensor, truth: Tensor) -> dict[str, Tenso
         "bce": (share * F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2))).sum(),
         "iou": F.mse_loss(iou.float(), true_iou(logits, truth)),
     }
+
+
+def heed_loss(logits: Tensor, truth: Tensor, clicks: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy around clicks: a mask that is right on the whole but not where it was corrected is useless.
+
+    Parameters
+    ----------
+    logits, truth : Tensor
+        ``(N, H, W)``.
+    clicks, labels : Tensor
+        ``(N, C, 2)`` (x, y) and ``(N, C)``; those with a label below 0 are padding.
+    """
+    rows, columns = (torch.arange(side, device=logits.device) for side in logits.shape[1:])
+    x, y = clicks.float().unsqueeze(-1).unbind(2)
+    reach = HEED_REACH * logits.shape[-1] / FRAME_SIZE
+    down, across = (torch.exp(-(((axis - at) / reach) ** 2) / 2) for axis, at in ((rows, y), (columns, x)))
+    near = torch.einsum("nch,ncw->nhw", down * (labels >= 0).unsqueeze(-1), across)
+    errors = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
+    total = near.sum((1, 2))
+    clicked = total > 0
+    return ((near * errors).sum((1, 2)) / total.clamp(min=1e-6) * clicked).sum() / clicked.sum().clamp(min=1)
 
 
 def distillation_loss(student: list[Tensor], teacher: list[Tensor | None]) -> Tensor:
