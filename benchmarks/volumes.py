@@ -139,7 +139,7 @@ def on_slices(track, mask, slices):
 def opened(track, mask):
     """A box on one slice, and no range."""
     boxes = {z: drawn_box(mask[z]) if mask[z].any() else box for z, box in track.boxes.items()}
-    return replace(track, boxes=boxes, first=None, last=None, bounds=None)
+    return replace(track, boxes=boxes, first=None, last=None, bounds=None, extent=None)
 
 
 def drawn_box(mask):

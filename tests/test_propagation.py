@@ -297,6 +297,12 @@ class TestTaper:
         sizes = self.sizes(Track({10: self.FLAT}, 6, 14), taper=5, every=2)
         assert sizes[12] == pytest.approx((60 * 0.8**2, 40 * 0.8**2))
 
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("last", [16, None])
+    def test_where_the_object_should_have_ended_by_a_fifth_a_slice(self, last):
+        sizes = self.sizes(Track({10: self.FLAT}, 10, last, extent=(8, 12)))
+        assert [sizes[z + 1][0] / sizes[z][0] for z in range(12, 16)] == pytest.approx([0.8] * 4, abs=0.03)
+
     @pytest.mark.parametrize(("taper", "last"), [(0.5, None), (0.5, 20), (0, 13)])
     def test_not_at_all_without_an_end_in_the_volume_or_when_switched_off(self, taper, last):
         sizes = self.sizes(Track({10: self.FLAT}, 10, last), taper=taper)

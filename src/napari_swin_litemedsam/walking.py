@@ -185,8 +185,9 @@ class Walk:
             return 1.0
         # the end is the last slice that shows the object, which stops half a slice further
         radius = abs(end - nearest) + 0.5
-        size, size_before = (1 - (max((s - nearest) * direction, 0) / radius) ** 2 for s in (z, before))
-        share = (size / size_before) ** self.options.taper
+        size, size_before = (max(1 - (max((s - nearest) * direction, 0) / radius) ** 2, 0) for s in (z, before))
+        # beyond its end there is nothing of it, if the range goes on
+        share = (size / size_before) ** self.options.taper if size_before else 0
         return float(np.clip(share, _LEAST_SHARE ** abs(z - before), 1))
 
     def _before(self, z: int, direction: int) -> tuple[int, Mask] | None:
