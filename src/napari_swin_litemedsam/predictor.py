@@ -116,7 +116,7 @@ class Predictor:
     cache_bytes : int
         Memory for the features of images with a key.
     mirror : bool
-        Whether to see every image in a mirror, too, and take the mean: a little better, for twice the time.
+        Whether to see every image in a mirror, too, and take the mean: sometimes better, for twice the time.
     zoom : bool
         Whether to look at small objects again in the part of the image around them, and take the mean: better masks
         for a second encoding, which objects near each other share.

@@ -1,4 +1,4 @@
-"""Every image seen twice, once in a mirror: masks a little better on average, for twice the time."""
+"""Every image seen twice, once in a mirror: masks that are sometimes better, for twice the time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mirror",
         action="store_true",
-        help="see every image in a mirror, too: a little better on average, for twice the time",
+        help="see every image in a mirror, too: sometimes better, for twice the time",
     )
     parser.add_argument("--device", default="cpu", help="cpu or, for torch, cuda or mps (default: cpu)")
 

@@ -48,7 +48,7 @@ class ModelSection(QWidget):
         self._disable_missing()
         self.devices = _choices(devices(), "Where torch runs the network.")
         self.mirror = QCheckBox("Look at the mirror image, too")
-        explain(self.mirror, "Masks a little better on average, for twice the time.")
+        explain(self.mirror, "Sometimes better masks, for twice the time.")
         self.zoom = QCheckBox("Look at small objects more closely")
         explain(
             self.zoom,

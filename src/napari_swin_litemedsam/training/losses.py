@@ -1,4 +1,7 @@
-"""Losses of stage 2 (paper, section 3.4): Dice + binary cross-entropy + squared error of the predicted IoU."""
+"""Losses of stage 2 (paper, section 3.4): Dice + binary cross-entropy + squared error of the predicted IoU.
+
+Ours is that errors around corrective clicks count for more.
+"""
 
 import torch
 import torch.nn.functional as F
