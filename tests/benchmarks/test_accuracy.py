@@ -123,10 +123,26 @@ def test_what_follows_the_box_and_what_the_image_tells(run):
 def test_clicks_correct_what_the_box_took_too_much(run):
     rows = run("edits", "--clicks", "2")
     head, _, ct, *_ = rows
-    assert head[2:] == ["no click DSC / NSD", "1 click DSC / NSD", "2 clicks DSC / NSD"]
+    assert [name.removesuffix(" DSC / NSD") for name in head[2:]] == ["no click", "1 click", "2 clicks", "1 stroke"]
     dsc = [float(cell.split(" / ")[0]) for cell in ct[2:]]
     assert dsc[0] < dsc[1] < dsc[2]
+    assert dsc[3] == dsc[0], "nothing is missed that could be painted"
     # the poor ones come second, and are fewer
     counts = [int(row[1]) for row in rows if row[0].startswith("**mean")]
     assert counts[0] == 3
     assert counts[1:] == [2]
+
+
+def test_a_stroke_goes_along_the_middle_of_the_largest_part_that_is_missed():
+    from edits import corrective_stroke
+
+    truth, mask = np.zeros((40, 60), bool), np.zeros((40, 60), bool)
+    truth[10:19, 5:45] = truth[30:33, 5:9] = True
+    mask[:, 15] = truth[:, 15]
+    stroke = corrective_stroke(mask, truth)
+    rows, columns = np.nonzero(stroke)
+    assert stroke.any()
+    assert truth[stroke].all()
+    assert columns.min() > 15, "the parts left of the mask and below it are smaller"
+    assert abs(np.median(rows) - 14) <= 1
+    assert not corrective_stroke(truth, truth).any()

@@ -17,6 +17,7 @@ from napari_swin_litemedsam.plugin.planes import Plane
 
 from .conftest import FakePredictor, answer
 
+REACH = 1e4  # of sliders
 SHAPES = {2: (9, 11), 3: (6, 9, 11), 4: (3, 5, 9, 11)}
 pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")  # napari, of rotated volumes
 
@@ -26,7 +27,7 @@ class Bench:
 
     def __init__(self, ndim):
         self.layers = LayerList()
-        self.dims = Dims(ndim=ndim, range=((-1e4, 1e4, 1e-3),) * ndim)
+        self.dims = Dims(ndim=ndim, range=((-REACH, REACH, 1e-3),) * ndim)
 
     def _add(self, layer):
         self.layers.append(layer)
@@ -117,6 +118,9 @@ def test_masks_land_where_boxes_are_drawn(case):
         setattr(image, name, value)
     dims.order = order
     show_plane(image, dims, Plane(tuple(at)))
+    if max(map(abs, dims.point)) >= REACH:
+        # hidden axes that lie nearly across their sliders: no step of these shows the plane
+        reject()
     try:
         item = desk.draw([image.data_to_world(vertex) for vertex in outline])
     except RuntimeError as error:
