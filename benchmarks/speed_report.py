@@ -76,7 +76,7 @@ def _training(rates):
     ratio = rates["here"] / rates["plain"]
     return [
         "Prompts a second in stage 2 (`benchmarks/training.py`): the plain loop shows one prompt an image in float32,",
-        "this package six, half of them corrected by clicks first.",
+        "this package six, most of them corrected by clicks first.",
         "",
         "| plain | here | ratio | target | |",
         "|---|---|---|---|---|",
