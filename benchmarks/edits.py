@@ -12,9 +12,10 @@ from collections import defaultdict
 
 import numpy as np
 from _common import cases, finish, parser, score, table
-from scipy.ndimage import binary_dilation, label
+from scipy.ndimage import binary_dilation
 from skimage.morphology import skeletonize
 
+from napari_swin_litemedsam.postprocessing import connected_to
 from napari_swin_litemedsam.predictor import Predictor, load_model
 from napari_swin_litemedsam.training.clicks import corrective_click
 
@@ -35,8 +36,7 @@ def corrected_masks(predictor, box, truth, clicks):
 
 def corrective_stroke(mask, truth):
     """A stroke of three pixels along the middle of the largest part that a mask misses; empty if it misses nothing."""
-    parts, count = label(truth & ~mask, np.ones((3, 3)))
-    missed = parts == np.bincount(parts[parts > 0]).argmax() if count else np.zeros_like(mask)
+    missed = connected_to(truth & ~mask, None)
     return binary_dilation(skeletonize(missed), np.ones((3, 3))) & missed
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .preprocessing import Frame
-from .prompts import inference_points, inference_scribble
+from .prompts import differ, inference_points, inference_scribble
 from .zooming import Tile
 
 _SAME = 0.5  # pixels of the frame; nearer to a point drawn from the box, a point is that one
@@ -83,16 +83,7 @@ def prompts_in_frame(
     if points is None:
         points, labels = drawn_points, np.ones(len(drawn_points), np.int64)
     else:
-        points = np.asarray(points, float)
-        if points.size and (points.shape[-1] != 2 or not np.isfinite(points).all()):
-            raise ValueError(f"points are pairs of finite numbers (y, x), not {points.tolist()}")
-        points = frame.to_frame(points.reshape(-1, 2))
-        given = np.ones(len(points)) if point_labels is None else np.asarray(point_labels).reshape(-1)
-        if len(given) != len(points):
-            raise ValueError(f"{len(points)} points have {len(given)} labels")
-        if not np.isin(given, (0, 1)).all():
-            raise ValueError(f"the label of a point is 1, inside, or 0, outside, not {given.tolist()}")
-        labels = given.astype(np.int64)
+        points, labels = _given_points(frame, points, point_labels)
     drawn: NDArray[np.bool_] | None
     stroke = own = None
     if scribble is None:
@@ -108,8 +99,24 @@ def prompts_in_frame(
             painted = ~frame.mask_to_image(inference_scribble(area, box, seed))
         own = stroke & (np.asarray(painted) != 0)
     if placed is None:
-        placed = (np.abs(points[:, None] - drawn_points).max(axis=2) > _SAME).all(axis=1)
+        placed = differ(points, drawn_points, _SAME)
     placed = np.asarray(placed, bool).reshape(-1)
     if len(placed) != len(points):
         raise ValueError(f"of {len(points)} points it is told for {len(placed)} whether someone placed them")
     return FramePrompts(box, points, labels, placed | (labels == 0), drawn, stroke, own)
+
+
+def _given_points(
+    frame: Frame, points: ArrayLike, labels: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Points in the frame, with a label each."""
+    points = np.asarray(points, float)
+    if points.size and (points.shape[-1] != 2 or not np.isfinite(points).all()):
+        raise ValueError(f"points are pairs of finite numbers (y, x), not {points.tolist()}")
+    points = frame.to_frame(points.reshape(-1, 2))
+    given = np.ones(len(points)) if labels is None else np.asarray(labels).reshape(-1)
+    if len(given) != len(points):
+        raise ValueError(f"{len(points)} points have {len(given)} labels")
+    if not np.isin(given, (0, 1)).all():
+        raise ValueError(f"the label of a point is 1, inside, or 0, outside, not {given.tolist()}")
+    return points, given.astype(np.int64)

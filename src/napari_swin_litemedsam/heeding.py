@@ -45,14 +45,15 @@ def heeded(
     at = np.rint(np.asarray(points, float).reshape(-1, 2)).astype(int)
     inside = ((at >= 0) & (at < logits.shape)).all(axis=1)
     at, said = at[inside], np.asarray(labels)[inside] == 1
-    mask = logits > 0
     if painted is not None:
-        missed = np.argwhere(painted & ~mask)
+        missed = np.argwhere(painted & (logits <= 0))
         along = missed[:: max(1, -(-len(missed) // _ALONG))]
         at, said = np.vstack([at, along]), np.append(said, np.ones(len(along), bool))
-    ignored = mask[tuple(at.T)] != said
+    ignored = (logits[tuple(at.T)] > 0) != said
+    # nearly always, as where boxes are carried: what follows reads the whole image
     if not ignored.any():
         return logits
+    mask = logits > 0
     low, high = np.split(np.asarray(box, float), 2)
     most = max(1.0, _REACH * float(np.prod(high - low + 1)) ** 0.5)
     change = np.zeros_like(logits)

@@ -126,6 +126,11 @@ def training_scribble(truth: Allowed, box: ArrayLike, rng: np.random.Generator) 
     return curve(truth, box, rng)
 
 
+def differ(points: NDArray[np.float64], drawn: NDArray[np.float64], by: float) -> NDArray[np.bool_]:
+    """Which points, ``(N, 2)``, lie farther than `by` pixels, along an axis, from all that were drawn, ``(M, 2)``."""
+    return (np.abs(points[:, None] - drawn).max(axis=2) > by).all(axis=1)
+
+
 def mask_prompts(mask: Allowed, seed: int = 0) -> tuple[Box, NDArray[np.float64], Allowed]:
     """Box, points and scribble from a mask, as in training but for its tight box.
 

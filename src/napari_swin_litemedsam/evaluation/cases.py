@@ -14,11 +14,9 @@ from ..io.files import CaseError, folders_in
 from ..io.npz import read_case_labels
 from ..io.placing import cut, place_on
 from ..io.scans import IMAGE_SUFFIXES, LABEL_SUFFIXES, read_label_scan, read_scan
-from ..io.segments import by_stem, stem_of, suffix_of
+from ..io.segments import FIRST_CHANNEL, by_stem, stem_of, suffix_of
 from .scores import ObjectScore, modality_of, score_case
 
-# what nnU-Net adds to the name of an image, and so `predict` to that of its labels
-_FIRST_CHANNEL = "_0000"
 # files that may hold the image of a case
 _PICTURED = (*IMAGE_SUFFIXES, ".npz", *dicom.SUFFIXES)
 
@@ -117,7 +115,7 @@ def _files_of(path: Path, names: Iterable[PurePath], suffixes: tuple[str, ...]) 
     found = {}
     for name in names:
         places = dict.fromkeys((name, PurePath(name.name)))
-        tried = (*places, *(place.with_name(f"{place.name}{_FIRST_CHANNEL}") for place in places))
+        tried = (*places, *(place.with_name(f"{place.name}{FIRST_CHANNEL}") for place in places))
         if files := next(filter(None, map(files_at, tried)), None):
             found[name] = files
     return found

@@ -143,6 +143,11 @@ def tells_labels(path: str | os.PathLike) -> bool:
     return named or in_labels or (suffix in nifti.SUFFIXES and nifti.tells_labels(path))
 
 
+def is_one_of(path: Path, files: Iterable[Path]) -> bool:
+    """Whether a path leads to one of these files, in whatever way."""
+    return path.resolve() in {file.resolve() for file in files}
+
+
 def check_target(path: Path, scan: Scan) -> None:
     """Check that labels of a scan can be written to a file, before any are made.
 
@@ -152,7 +157,7 @@ def check_target(path: Path, scan: Scan) -> None:
         If the format cannot hold them, or the file is one of the scan's own.
     """
     suffix = suffix_of(path)
-    if path.resolve() in {file.resolve() for file in scan.files}:
+    if is_one_of(path, scan.files):
         raise ValueError(f"{path}: the labels would replace a file of the scan; choose another name")
     shape = scan.array.shape[:-1] if scan.is_colour else scan.array.shape
     if suffix in dicom.SUFFIXES:

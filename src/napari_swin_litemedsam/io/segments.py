@@ -11,6 +11,8 @@ from pathlib import Path
 from .files import CaseError, replacing
 
 COLOURS = ("#ff4040", "#40e040", "#5080ff", "#ffd000", "#00e0e0", "#ff60ff", "#ff9020")
+# what nnU-Net adds to the name of an image, for its first channel; labels have the name without
+FIRST_CHANNEL = "_0000"
 # DICOM files are often named by numbers with dots, the last of which is no ending
 _ENDING = re.compile(r"(\.nii\.gz|\.seg\.nrrd|\.\d*[a-z][^.]*)$", re.IGNORECASE)
 

@@ -10,13 +10,13 @@ from qtpy.QtCore import QTimer
 
 from .images import GEOMETRY, pixels_of, plane_in_view, shown_axes
 from .layers import SessionLayers
-from .objects import BoxObject, Change
+from .objects import Change
 from .painting import Painting
 from .planes import Box, Plane
 from .scribbling import Scribbling
 from .shading import show_whole_result
 from .showing import set_owners, show, show_boxes, show_rest
-from .strokes import told_of_committed
+from .strokes import told_of_another_slice, told_of_committed
 
 _ANNOUNCED = {"adding", "changing", "removing"}  # by napari, of what is about to happen
 _DRAGGED = {"add_rectangle", "add_ellipse", "add_line"}  # modes, by one drag of the mouse
@@ -380,7 +380,8 @@ class Edits:
                 if item.committed:
                     why, lost = told_of_committed(item.id), mine
                 else:
-                    why, lost = _of_another_slice(item), mine & ~here
+                    told = f"Points of object {item.id} count only on its box's slice, {item.plane.place}."
+                    why, lost = told_of_another_slice(told, item.plane, "set some"), mine & ~here
                     self.session.edit_points(item.id, item.plane.drop(positions[mine & here]), labels[mine & here])
                 if lost.any():
                     astray.add(item.id)
@@ -413,8 +414,3 @@ class Edits:
         """Let new points and strokes belong to an object."""
         if id in self.session.objects and id != self.session.current:
             self.session.select(id)
-
-
-def _of_another_slice(item: BoxObject) -> str:
-    told = f"Points of object {item.id} count only on its box's slice, {item.plane.place}."
-    return told if item.plane.axis is None else f"{told} To set some on this one, press Box here, too, first."

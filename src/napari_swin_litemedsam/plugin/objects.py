@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..prompts import differ
 from .history import Key
 from .patches import HandEdit, Mask, Patch
 from .planes import Box, Plane
@@ -94,16 +95,7 @@ class BoxObject:
     @property
     def placed(self) -> NDArray[np.bool_]:
         """Which points the user has moved or added."""
-        as_drawn = (np.abs(self.points[:, None] - self.drawn_points).max(axis=2) < _SAME).any(axis=1)
-        return ~as_drawn | (self.point_labels == 0)
-
-    @property
-    def painted(self) -> Mask | None:
-        """What the user has added to the scribble."""
-        if self.scribble is None or not self.scribble_edited:
-            return None
-        strokes = self.scribble.full()
-        return strokes if self.drawn_scribble is None else strokes & ~self.drawn_scribble.full()
+        return differ(self.points, self.drawn_points, _SAME)
 
     @property
     def settled(self) -> bool:
@@ -214,8 +206,8 @@ class Request:
     seed: int
     points: NDArray[np.float64] | None
     point_labels: NDArray[np.int_] | None
-    scribble: Mask | bool | None
     placed: NDArray[np.bool_] | None
+    scribble: Mask | bool | None
     painted: Mask | None
     window: Window
     key: tuple

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .planes import Plane
-from .strokes import Strokes, told_of_committed
+from .strokes import Strokes, told_of_another_slice, told_of_committed
 
 
 class Scribbling(Strokes):
@@ -35,6 +35,6 @@ class Scribbling(Strokes):
             self._warn(told_of_committed(label))
         elif item is not None and item.plane != self._in_view():
             told = f"A scribble counts on its box's slice; that of object {label} is {item.plane.place}."
-            self._warn(told if item.plane.axis is None else f"{told} To paint on this one, press Box here, too, first.")
+            self._warn(told_of_another_slice(told, item.plane, "paint"))
         elif item is None and label:
             self._warn(f"No box has the label {label}, so this stroke belongs to none. Choose an object in the table.")

@@ -86,9 +86,7 @@ class Session(Editing):
             item.box,
             item.seed,
             *_given_points(item, self.use_points),
-            _given_scribble(item, self.use_scribble),
-            item.placed if self.use_points and item.points_edited else None,
-            item.painted if self.use_scribble else None,
+            *_given_scribble(item, self.use_scribble),
             window,
             (self._key(item.plane), item.plane.position),
         )
@@ -108,8 +106,10 @@ class Session(Editing):
         Where a second look takes an encoding of its own, the answer of the first comes before.
         """
         predictor, image = self.predictor(), Slice(self.data, request.plane)
-        given = (request.points, request.point_labels, request.scribble)
-        prompts = *given, request.seed, request.placed, request.painted
+        prompts = (
+            *(request.points, request.point_labels, request.scribble),
+            *(request.seed, request.placed, request.painted),
+        )
         predictor.set_image(image, request.window, request.key)
         if predictor.is_to_be_encoded(request.box):
             predictor.set_image(image, request.window, request.key, zoom=False)
@@ -253,17 +253,23 @@ class Session(Editing):
                 item.forget(plane)
 
 
-def _given_points(item: BoxObject, use: bool) -> tuple[NDArray | None, NDArray | None]:
-    """The user's points, None to have some drawn, or none at all."""
+def _given_points(item: BoxObject, use: bool) -> tuple[NDArray | None, NDArray | None, NDArray | None]:
+    """Points as the user has them, with labels and which are his own; None to have some drawn, or none at all."""
     if not use:
-        return np.zeros((0, 2)), np.zeros(0, int)
-    return (item.points, item.point_labels) if item.points_edited else (None, None)
+        return np.zeros((0, 2)), np.zeros(0, int), None
+    return (item.points, item.point_labels, item.placed) if item.points_edited else (None, None, None)
 
 
-def _given_scribble(item: BoxObject, use: bool) -> Mask | bool | None:
-    """The user's scribble, None to have one drawn, or False for none; an empty one is none to the model."""
+def _given_scribble(item: BoxObject, use: bool) -> tuple[Mask | bool | None, Mask | None]:
+    """The scribble as the user has it, and what of it is his own.
+
+    None to have one drawn, or False for none; an empty one is none to the model.
+    """
     if not use:
-        return False
+        return False, None
     if not item.scribble_edited:
-        return None
-    return item.scribble.full() if item.scribble else False
+        return None, None
+    if not item.scribble:
+        return False, None
+    scribble = item.scribble.full()
+    return scribble, scribble if item.drawn_scribble is None else scribble & ~item.drawn_scribble.full()

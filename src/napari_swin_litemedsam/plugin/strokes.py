@@ -12,6 +12,11 @@ def told_of_committed(id: int) -> str:
     return f"Object {id} is committed, so this does not count. Press Edit again first, or paint on the result."
 
 
+def told_of_another_slice(told: str, plane: Plane, to: str) -> str:
+    """What the user is told who draws beside the slice of an object's box, with what to do `to` draw here."""
+    return told if plane.axis is None else f"{told} To {to} on this one, press Box here, too, first."
+
+
 class Strokes:
     """Follows the strokes on one of our layers; what they mean there is for those who derive from it to say.
 

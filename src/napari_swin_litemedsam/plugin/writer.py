@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import io
-from ..io.scans import LABEL_SUFFIXES, tells_labels
+from ..io.scans import LABEL_SUFFIXES, is_one_of, tells_labels
 from ..io.segments import suffix_of
 from .grid import restore
 from .palette import OWN_COLOURS
@@ -56,8 +56,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
 def _keep_scan(path: Path, files: Iterable[Path]) -> None:
     """Refuse to replace the scan that labels lie on; what was opened as labels may be saved again."""
-    own = path.resolve() in {file.resolve() for file in files}
-    if own and not (io.read_segments(path) or tells_labels(path)):
+    if is_one_of(path, files) and not (io.read_segments(path) or tells_labels(path)):
         raise ValueError(f"{path}: the labels would replace the scan that they lie on; choose another name")
 
 

@@ -6,15 +6,13 @@ from pathlib import Path
 
 from ..io import dicom
 from ..io.scans import FILE_SUFFIXES, IMAGE_SUFFIXES
-from ..io.segments import by_stem, stem_of, suffix_of
+from ..io.segments import FIRST_CHANNEL, by_stem, stem_of, suffix_of
 from ..io.series import named_series
 
 # a BMP is told rather than passed over
 _SUFFIXES = (*FILE_SUFFIXES, *dicom.SUFFIXES, ".bmp")
 # as the panel names them, and as the Medical Segmentation Decathlon and nnU-Net do
 _LABELS_OF = {"images": "labels", "imagesTr": "labelsTr"}
-# the first channel of an image, by nnU-Net; its labels have none
-_FIRST_CHANNEL = "_0000"
 
 Image = tuple[Path, tuple[Path, ...]]
 """A file, or a folder and the files of a series in it."""
@@ -56,7 +54,7 @@ def images_in(folder: Path, labelled: Container[str]) -> dict[str, list[Image]]:
     for path in _files(folder):
         if path not in taken:
             name = stem_of(path)
-            found[name if name in labelled else name.removesuffix(_FIRST_CHANNEL)].append((path, ()))
+            found[name if name in labelled else name.removesuffix(FIRST_CHANNEL)].append((path, ()))
     for name, slices in among:
         found[name].append((folder if len(slices) > 1 else slices[0], slices))
     for place in there:

@@ -96,11 +96,13 @@ class CsvLog:
 
     def __init__(self, path: Path, columns: list[str]):
         self.path, self.columns = path, columns
-        self._rows: list[list[Any]] = [] if path.exists() else [columns]
+        self._rows: list[list[Any]] = []
         if path.exists():
             # a run of an earlier version goes on with the columns that it has
             with path.open(newline="") as file:
                 self.columns = next(csv.reader(file), columns)
+        else:
+            self._rows.append(columns)
         self._append()
 
     def write(self, row: Mapping[str, Any]) -> None:
