@@ -24,7 +24,7 @@ class Scripted:
         self.images, self.asked = [], []
 
     def set_image(self, image, window=None, key=None, zoom=None):
-        self.z = int(np.asarray(image).max()) - 1
+        self.z = int(np.asarray(image).max()) - 101
         self.images.append((self.z, key))
 
     def predict_each(self, boxes, seeds=None):
@@ -44,7 +44,8 @@ class Scripted:
 def volume():
     """A body in front of nothing; each slice's maximum tells its index."""
     volume = np.zeros(SHAPE, np.uint8)
-    volume[:, 4:28, 4:28] = np.arange(1, 8)[:, None, None]
+    volume[:, 4:28, 4:28] = 100
+    volume[:, 4, 4] = np.arange(101, 108)
     return volume
 
 

@@ -47,10 +47,11 @@ class Threshold:
 
 @pytest.fixture
 def volume():
-    """A bright square that moves by two pixels a slice; each slice's maximum tells its index."""
+    """A bright, striped square that moves by two pixels a slice; each slice's maximum tells its index."""
     volume = np.zeros((12, 64, 64), np.uint8)
     for z in range(12):
         volume[z, 10 + 2 * z : 25 + 2 * z, 20:35] = 100 + z
+        volume[z, 10 + 2 * z : 25 + 2 * z, 21:35:2] = 60
     return volume
 
 
@@ -183,6 +184,28 @@ class TestRange:
         assert not masks_of(steps)[9].any()
         # neither what lies beyond nor, for an empty slice, that one itself is encoded
         assert sorted(predictor.encoded) == [103, 104, 105, 106, 107, 108]
+
+    def test_an_open_one_ends_where_something_else_begins(self, volume):
+        volume[10:][volume[10:] > 50] = 200
+        steps = list(follow(volume, [Track({6: FLAT})], Threshold([])))
+        assert stops_of(steps) == {10: Stop.CHANGED, 0: Stop.VOLUME}
+        assert not masks_of(steps)[10].any()
+
+    def test_the_nearest_box_tells_what_an_object_looks_like(self, volume):
+        volume[8:][volume[8:] > 50] = 200
+        assert stops_of(follow(volume, [Track({6: FLAT})], Threshold([]))) == {8: Stop.CHANGED, 0: Stop.VOLUME}
+        both = Track({6: FLAT, 9: FLAT})
+        assert stops_of(follow(volume, [both], Threshold([]))) == {11: Stop.VOLUME, 0: Stop.VOLUME}
+
+    def test_so_does_a_known_mask(self, volume):
+        volume[8:][volume[8:] > 50] = 200
+        known = Track({6: FLAT}, masks={6: volume[6] > 50})
+        assert stops_of(follow(volume, [known], Threshold([]))) == {8: Stop.CHANGED, 0: Stop.VOLUME}
+
+    def test_nothing_that_looks_different_ends_a_range(self, volume):
+        volume[8:][volume[8:] > 50] = 200
+        steps = follow(volume, [Track({6: FLAT}, 3, 10)], Threshold([]))
+        assert stops_of(steps) == {10: Stop.RANGE, 3: Stop.RANGE}
 
     def test_open_at_one_end_only(self, volume):
         volume[2] = 0

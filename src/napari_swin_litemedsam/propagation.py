@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from .consistency import WayThere
 from .predictor import Predictor
 from .stopping import Stop, StopRules
 from .tracks import Track, count_steps, tracks_of_boxes
-from .walking import Options, Step, Walk
+from .walking import Options, Slice, Step, Walk
 
 __all__ = [
     "Options",
@@ -142,7 +141,7 @@ def _one_way(
     walks = []
     for number, track in enumerate(tracks):
         try:
-            walks.append(Walk(number, track, volume.shape[:3], options))
+            walks.append(Walk(number, track, volume, options, window))
         except ValueError as error:
             raise ValueError(f"object {number}: {error}") from None
     starts = [walk.start for walk in walks]
@@ -153,7 +152,7 @@ def _one_way(
         active = [walk for walk in walks if walk.visits(z, direction)]
         if not active:
             continue
-        image = _Slice(volume, z)
+        image = Slice(volume, z)
         inside = []
         for walk in active:
             if walk.is_open(z, direction) and options.stops.outside(image.pixels, walk.box(z, direction), window):
@@ -169,7 +168,7 @@ def _one_way(
         # one by one, since a large slice's masks of all objects take much room
         predictions = predictor.predict_each(boxes, [walk.track.seed for walk in inside])
         for walk, prediction in zip(inside, predictions, strict=True):
-            yield from walk.take(z, direction, prediction)
+            yield from walk.take(z, direction, prediction, image)
 
 
 def segment_volume(volume: Any, boxes: ArrayLike, predictor: Predictor, **more: Any) -> NDArray[np.integer]:
@@ -211,17 +210,3 @@ def _visits(starts: Sequence[int], depth: int) -> Iterator[tuple[int, int]]:
     for direction, slices in ((-1, range(high, low - 1, -1)), (1, range(low, depth)), (-1, range(low - 1, -1, -1))):
         for z in slices:
             yield z, direction
-
-
-class _Slice:
-    """A slice's pixels, read once, when they are first needed: not at all if its features are still known."""
-
-    def __init__(self, volume: Any, z: int):
-        self._volume, self._z = volume, z
-
-    @cached_property
-    def pixels(self) -> NDArray:
-        return np.asarray(self._volume[self._z])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
-        return np.array(self.pixels, dtype=dtype, copy=copy)

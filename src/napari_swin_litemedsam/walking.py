@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,11 +14,13 @@ from .postprocessing import connected_to, fill_holes
 from .predictor import clip_box
 from .preprocessing import FRAME_SIZE
 from .prompts import bounding_box
-from .stopping import Stop, StopRules
+from .stopping import Stop, StopRules, brightness, likeness, span
 from .tracks import Box, Mask, Track
 
 # of a box's size from one slice to the next, so that less is lost should the range end before the object does
 _LEAST_SHARE = 0.8
+# of all intensities that are shown: those that differ by less look the same
+_SAME_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,29 @@ class Step:
             labels[self.prediction.mask & (labels < id)] = id
 
 
-class Walk:
-    """How far one object has come."""
+class Slice:
+    """A slice's pixels, read once, when they are first needed: not at all if its features are still known."""
 
-    def __init__(self, number: int, track: Track, shape: tuple[int, int, int], options: Options):
-        self.depth, *self.shape = shape
+    def __init__(self, volume: Any, z: int):
+        self._volume, self._z = volume, z
+
+    @cached_property
+    def pixels(self) -> NDArray:
+        """``(H, W)`` or ``(H, W, C)``."""
+        return np.asarray(self._volume[self._z])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        return np.array(self.pixels, dtype=dtype, copy=copy)
+
+
+class Walk:
+    """How far one object has come in a volume, ``(Z, H, W)`` or ``(Z, H, W, C)``, seen through a window (low, high)."""
+
+    def __init__(
+        self, number: int, track: Track, volume: Any, options: Options, window: tuple[float, float] | None = None
+    ):
+        self.depth, *self.shape = volume.shape[:3]
+        self._volume, self._window = volume, window
         track.check(self.depth)
         self.number, self.track, self.options = number, track, options
         self.masks = {z: np.asarray(mask, bool) for z, mask in track.masks.items()}
@@ -127,6 +149,8 @@ class Walk:
         self._margins = options.margins(max(self.shape))
         self._latest: dict[int, tuple[int, Mask]] = {}
         self._stopped: set[int] = set()
+        # on the outermost slices with boxes: intensities of the object, and what difference shows
+        self._looks: dict[int, tuple[NDArray, float]] = {}
 
     def visits(self, z: int, direction: int) -> bool:
         """Whether the model is to be asked on a slice."""
@@ -199,7 +223,25 @@ class Walk:
             return latest
         return None if nearest is None else (nearest, self.masks[nearest])
 
-    def take(self, z: int, direction: int, prediction: Prediction) -> Iterator[Step]:
+    def _likeness(self, direction: int, mask: Mask, image: Slice) -> float:
+        """How much an object looks as on the outermost slice with a box on the side that it comes from."""
+        nearest = self.high if direction > 0 else self.low
+        if nearest in self.masks and nearest not in self._looks:
+            self._remember(nearest, self.masks[nearest], Slice(self._volume, nearest))
+        if nearest not in self._looks:
+            return 1.0
+        return likeness(self._seen(image)[mask], *self._looks[nearest])
+
+    def _remember(self, z: int, mask: Mask, image: Slice) -> None:
+        pixels = self._seen(image)
+        low, high = self._window or span(pixels)
+        self._looks[z] = pixels[mask], _SAME_SHARE * (high - low)
+
+    def _seen(self, image: Slice) -> NDArray:
+        pixels = brightness(image.pixels)
+        return pixels if self._window is None else np.clip(pixels, *self._window)
+
+    def take(self, z: int, direction: int, prediction: Prediction, image: Slice) -> Iterator[Step]:
         """Accept what the model has found on a slice."""
         before = self._before(z, direction)
         mask = prediction.mask
@@ -208,10 +250,13 @@ class Walk:
         if self.options.filled:
             mask = fill_holes(mask)
         if self.is_open(z, direction) and before is not None:
-            reason = self.options.stops.judge(mask, prediction.iou, before[1])
+            alike = self._likeness(direction, mask, image)
+            reason = self.options.stops.judge(mask, prediction.iou, before[1], alike)
             if reason is not None:
                 yield from self.end(z, direction, reason, prediction)
                 return
+        if z in (self.low, self.high) and None in (self.track.first, self.track.last):
+            self._remember(z, mask, image)
         yield from self._between(z, direction, before, mask)
         self._latest[direction] = z, mask
         if z == self.start:
