@@ -26,11 +26,11 @@ from napari_swin_litemedsam.evaluation.statistics import mean_interval
 from napari_swin_litemedsam.predictor import Predictor, load_model
 from napari_swin_litemedsam.preprocessing import FRAME_SIZE, Frame
 from napari_swin_litemedsam.prompts import bounding_box
-from napari_swin_litemedsam.propagation import Options, Track, follow
+from napari_swin_litemedsam.propagation import Options, StopRules, Track, follow
 from napari_swin_litemedsam.training.data import read_sample
 from napari_swin_litemedsam.training.objects import BOX_JITTER
 
-RAW = Options(one_part=False, filled=False, taper=0)
+RAW = Options(one_part=False, filled=False, alike=False, taper=0)
 
 
 class CachedBackend:
@@ -168,8 +168,9 @@ def rows():
     yield "each slice encoded once, both ends, box from the full mask", ours(RAW, unbounded)
     yield "  and boxes kept inside the 3D box", ours(RAW)
     yield "  and one part only", ours(replace(RAW, one_part=True))
-    yield "  and holes filled", ours(Options(taper=0))
-    yield "  and boxes smaller towards the ends (default)", ours(Options())
+    yield "  and holes filled", ours(replace(RAW, one_part=True, filled=True))
+    yield "  and boxes smaller towards the ends", ours(Options(alike=False))
+    yield "  and what looks like the surroundings left out (default)", ours(Options())
     for margin in (3, 8):
         yield f"default, margin {margin} instead of {Options.margin}", ours(Options(margin=margin))
     yield "default, margin as wide as slices are apart", ours(Options(), spaced=True)
@@ -178,6 +179,7 @@ def rows():
     yield "default, small objects looked at twice", ours(Options(zoom=True))
     yield "default, and back from the ends", ours(Options(consistent=True))
     yield "default, a 2D box on one slice and open ranges", ours(Options(), opened)
+    yield "  and nothing ends by its looks", ours(Options(stops=StopRules(alike=0)), opened)
     yield "default, the true boxes on the middle and both end slices", ours(Options(), thrice)
     yield "default, the true box on every slice", ours(Options(), told)
 

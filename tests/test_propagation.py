@@ -499,8 +499,10 @@ class BoxFiller:
 
     name = description = "box filler"
     batch = 8
+    encoded = 0
 
     def encode(self, pixels):
+        self.encoded += 1
         return [np.zeros(1000, np.float16)]
 
     def decode(self, features, points, labels, boxes, scribbles):
@@ -515,15 +517,28 @@ def test_only_the_needed_slices_are_read():
     assert sorted(volume.read) == list(range(7000, 7040))
 
 
-def test_slices_whose_features_are_known_are_not_read_again():
-    volume, predictor = Counting(), Predictor(None, BoxFiller())
+@pytest.mark.parametrize("alike", [True, False])
+def test_slices_whose_features_are_known_are_read_again_for_their_intensities_only(alike):
+    volume, backend = Counting(), BoxFiller()
+    predictor, options = Predictor(None, backend), Options(alike=alike)
     boxes = [(7000, 10, 10, 7017, 19, 19)] * 2
-    first = list(propagate(volume, boxes, predictor, first_slices=[7000, 7017], key="volume"))
-    assert sorted(volume.read) == list(range(7000, 7018))
-    again = list(propagate(volume, boxes, predictor, first_slices=[7000, 7017], key="volume"))
-    assert len(volume.read) == 18
+    first = list(propagate(volume, boxes, predictor, first_slices=[7000, 7017], key="volume", options=options))
+    assert sorted(set(volume.read)) == list(range(7000, 7018))
+    again = list(propagate(volume, boxes, predictor, first_slices=[7000, 7017], key="volume", options=options))
+    assert backend.encoded == 18
+    assert alike or len(volume.read) == 18
     for step, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(step.prediction.mask, other.prediction.mask)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_looks_like_the_surroundings_is_left_out(volume, alike):
+    # beside the object, from slice 8 on: as bright as what surrounds the object on the slice of its box
+    volume[6, :, 36:50] = 250
+    volume[8:, 20:40, 34:38] = 250
+    masks = masks_of(follow(volume, [Track({6: FLAT}, 6, 11)], Threshold([]), options=Options(alike=alike)))
+    assert masks[9][28:38, 20:34].all()
+    assert masks[9][28:38, 35:37].any() != alike
 
 
 def test_masks_of_many_objects_on_a_large_slice_take_little_memory():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.stopping import Stop, StopRules, likeness
+from napari_swin_litemedsam.stopping import Stop, StopRules
 
 RULES = StopRules(smallest=0.3, largest=2.5, overlap=0.3, iou=0.5)
 
@@ -31,38 +31,6 @@ def test_a_mask_is_judged_by_the_one_before(mask, iou, reason):
 @pytest.mark.parametrize(("alike", "reason"), [(0.3, Stop.CHANGED), (0.5, None)])
 def test_what_looks_different_is_another_object(alike, reason):
     assert RULES.judge(block(10, 10, 20, 20), 0.9, block(10, 10, 20, 20), alike) is reason
-
-
-class TestLikeness:
-    organ = np.random.default_rng(0).normal(100, 10, 2000)
-    neighbour = np.random.default_rng(1).normal(140, 10, 2000)
-
-    def test_of_the_same_organ_is_high_and_of_another_low(self):
-        assert likeness(self.organ, self.organ, 1) == 1
-        assert likeness(np.random.default_rng(2).normal(100, 10, 300), self.organ, 1) > 0.85
-        assert likeness(self.neighbour, self.organ, 1) < 0.1
-
-    def test_is_the_share_that_is_the_same(self):
-        half = np.concatenate([self.organ, np.full(2000, 1000)])
-        assert likeness(half, self.organ, 1) == pytest.approx(0.5)
-
-    @pytest.mark.parametrize(("factor", "shift"), [(0.01, 0), (100, -5000)])
-    def test_does_not_depend_on_units(self, factor, shift):
-        mixed = np.concatenate([self.organ, self.neighbour])
-        same = likeness(mixed * factor + shift, self.organ * factor + shift, factor)
-        assert same == pytest.approx(likeness(mixed, self.organ, 1), abs=1e-3)
-
-    def test_of_even_areas_heeds_no_difference_below_a_level(self):
-        assert likeness(np.full(9, 100.2), np.full(9, 100), 1) == 1
-        assert likeness(np.full(9, 103), np.full(9, 100), 1) == 0
-
-    def test_of_nothing_says_nothing(self):
-        assert likeness(np.zeros(0), self.organ, 1) == 1
-        assert likeness(np.array([np.nan, np.inf]), self.organ, 1) == 1
-        assert likeness(np.array([np.nan, 100]), np.full(9, 100, np.int16), 1) == 1
-
-    def test_of_types_that_would_overflow(self):
-        assert likeness(np.full(9, -32768, np.int16), np.full(9, 32767, np.int16), 1) == 0
 
 
 def test_after_an_empty_mask_any_mask_will_do():

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from .consistency import WayThere
 from .predictor import Predictor
+from .slices import Slice
 from .stopping import Stop, StopRules
 from .tracks import Track, count_steps, tracks_of_boxes
-from .walking import Options, Slice, Step, Walk
+from .walking import Options, Step, Walk
 
 __all__ = [
     "Options",
@@ -139,9 +141,10 @@ def _one_way(
 ) -> Iterator[Step]:
     """From the boxes of all objects outwards, as `follow` tells."""
     walks = []
+    slice_at = partial(Slice, volume, window=window)
     for number, track in enumerate(tracks):
         try:
-            walks.append(Walk(number, track, volume, options, window))
+            walks.append(Walk(number, track, volume.shape, options, slice_at))
         except ValueError as error:
             raise ValueError(f"object {number}: {error}") from None
     starts = [walk.start for walk in walks]
@@ -152,7 +155,7 @@ def _one_way(
         active = [walk for walk in walks if walk.visits(z, direction)]
         if not active:
             continue
-        image = Slice(volume, z)
+        image = slice_at(z)
         inside = []
         for walk in active:
             if walk.is_open(z, direction) and options.stops.outside(image.pixels, walk.box(z, direction), window):

@@ -6,10 +6,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+from .appearance import brightness, span
 
-# of histograms, in standard deviations; what is further away is all the same
-_REACH = 6
+Mask = NDArray[np.bool_]
 
 
 class Stop(StrEnum):
@@ -41,7 +40,7 @@ class StopRules:
     iou : float
         Least IoU that the model predicts.
     alike : float
-        Least `likeness` to the object on the outermost slice with a box: where one ends, the next organ looks otherwise.
+        Least likeness to the object on the slice of its box: where one ends, what comes next looks different.
     filled : float
         Least share of the box where the image shows anything.
     """
@@ -65,7 +64,7 @@ class StopRules:
         before : array of bool
             The mask of the slice before.
         alike : float
-            `likeness` of what the mask covers.
+            `Appearance.likeness` of what the mask covers.
         """
         area, area_before = np.count_nonzero(mask), np.count_nonzero(before)
         if not area:
@@ -91,43 +90,3 @@ class StopRules:
         inside = pixels[y0 : y1 + 1, x0 : x1 + 1]
         # a little above black is the noise of the air around the patient
         return bool(high <= low) or bool(np.mean(inside > low + 0.02 * (high - low)) < self.filled)
-
-
-def brightness(image: NDArray) -> NDArray:
-    """One value a pixel, ``(H, W)``, of a slice ``(H, W)`` or ``(H, W, C)``; what is opaque need not show anything."""
-    return image if image.ndim == 2 else image[..., :3].max(axis=2)
-
-
-def span(pixels: NDArray) -> tuple[float, float]:
-    """Smallest and largest finite value, as floats, since the difference of a type's values does not fit into it."""
-    numbers = pixels[np.isfinite(pixels)]
-    return (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 0.0)
-
-
-def likeness(values: NDArray, reference: NDArray, level: float) -> float:
-    """How much the distributions of two sets of intensities have in common.
-
-    Parameters
-    ----------
-    values, reference : array
-        Of any length; what is not finite does not count.
-    level : float
-        Differences below it are none.
-
-    Returns
-    -------
-    float
-        Common area of the histograms, each of area 1, in bins half as wide as the reference's standard deviation, so
-        that units and windows do not matter; 1 where one of the two is empty.
-    """
-    values, reference = (x[np.isfinite(x)].astype(float) for x in (values, reference))
-    if not (len(values) and len(reference)):
-        return 1.0
-    unit = max(float(reference.std()), level)
-    # the mean is the middle of one
-    bins = np.arange(-_REACH - 0.25, _REACH + 0.5, 0.5)
-    shares = [
-        np.histogram(np.clip((x - reference.mean()) / unit, -_REACH, _REACH), bins)[0] / len(x)
-        for x in (values, reference)
-    ]
-    return float(np.minimum(*shares).sum())

@@ -1,26 +1,28 @@
 """How one object goes through a volume: which slices, with which box, and where it ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .answers import Prediction
+from .appearance import Appearance, appearance
 from .interpolation import interpolate_boxes, interpolate_masks
 from .postprocessing import connected_to, fill_holes
 from .predictor import clip_box
 from .preprocessing import FRAME_SIZE
 from .prompts import bounding_box
-from .stopping import Stop, StopRules, brightness, likeness, span
+from .slices import Slice
+from .stopping import Stop, StopRules
 from .tracks import Box, Mask, Track
 
 # of a box's size from one slice to the next, so that less is lost should the range end before the object does
 _LEAST_SHARE = 0.8
 # of all intensities that are shown: those that differ by less look the same
 _SAME_SHARE = 0.05
+# of an object that shows what it looks like
+_LEAST_PIXELS = 20
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Options:
         Whether only those parts of a mask are kept that continue the object.
     filled : bool
         Whether holes in masks are filled.
+    alike : bool
+        Whether pixels are left out that look rather like the surroundings of the object on the slice of its box.
     zoom : bool
         Whether small objects are looked at again in the part of the slice around them, which is encoded for it.
     consistent : bool
@@ -60,6 +64,7 @@ class Options:
     every: int = 1
     one_part: bool = True
     filled: bool = True
+    alike: bool = True
     zoom: bool = False
     consistent: bool = False
     stops: StopRules = field(default_factory=StopRules)
@@ -113,29 +118,14 @@ class Step:
             labels[self.prediction.mask & (labels < id)] = id
 
 
-class Slice:
-    """A slice's pixels, read once, when they are first needed: not at all if its features are still known."""
-
-    def __init__(self, volume: Any, z: int):
-        self._volume, self._z = volume, z
-
-    @cached_property
-    def pixels(self) -> NDArray:
-        """``(H, W)`` or ``(H, W, C)``."""
-        return np.asarray(self._volume[self._z])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
-        return np.array(self.pixels, dtype=dtype, copy=copy)
-
-
 class Walk:
-    """How far one object has come in a volume, ``(Z, H, W)`` or ``(Z, H, W, C)``, seen through a window (low, high)."""
+    """How far one object has come."""
 
     def __init__(
-        self, number: int, track: Track, volume: Any, options: Options, window: tuple[float, float] | None = None
+        self, number: int, track: Track, shape: Sequence[int], options: Options, slice_at: Callable[[int], Slice]
     ):
-        self.depth, *self.shape = volume.shape[:3]
-        self._volume, self._window = volume, window
+        self.depth, *self.shape = shape[:3]
+        self._slice_at = slice_at
         track.check(self.depth)
         self.number, self.track, self.options = number, track, options
         self.masks = {z: np.asarray(mask, bool) for z, mask in track.masks.items()}
@@ -147,10 +137,10 @@ class Walk:
         self.low, self.high = min(track.boxes), max(track.boxes)
         self.start = self.high
         self._margins = options.margins(max(self.shape))
+        self._unit = max(self.shape) / FRAME_SIZE
         self._latest: dict[int, tuple[int, Mask]] = {}
         self._stopped: set[int] = set()
-        # on the outermost slices with boxes: intensities of the object, and what difference shows
-        self._looks: dict[int, tuple[NDArray, float]] = {}
+        self._looks: dict[int, Appearance] = {}
 
     def visits(self, z: int, direction: int) -> bool:
         """Whether the model is to be asked on a slice."""
@@ -223,40 +213,40 @@ class Walk:
             return latest
         return None if nearest is None else (nearest, self.masks[nearest])
 
-    def _likeness(self, direction: int, mask: Mask, image: Slice) -> float:
-        """How much an object looks as on the outermost slice with a box on the side that it comes from."""
-        nearest = self.high if direction > 0 else self.low
+    def _look(self, z: int, mask: Mask, image: Slice) -> None:
+        """Remember what the object looks like on a slice with a box, if it has enough pixels to tell."""
+        if np.count_nonzero(mask) >= _LEAST_PIXELS:
+            low, high = image.span
+            self._looks[z] = appearance(image.intensities, mask, _SAME_SHARE * (high - low))
+
+    def _known_look(self, z: int) -> Appearance | None:
+        """What the object looks like on the nearest slice with a box; between two the boxes themselves are known."""
+        if self.low <= z <= self.high:
+            return None
+        nearest = self.low if z < self.low else self.high
         if nearest in self.masks and nearest not in self._looks:
-            self._remember(nearest, self.masks[nearest], Slice(self._volume, nearest))
-        if nearest not in self._looks:
-            return 1.0
-        return likeness(self._seen(image)[mask], *self._looks[nearest])
-
-    def _remember(self, z: int, mask: Mask, image: Slice) -> None:
-        pixels = self._seen(image)
-        low, high = self._window or span(pixels)
-        self._looks[z] = pixels[mask], _SAME_SHARE * (high - low)
-
-    def _seen(self, image: Slice) -> NDArray:
-        pixels = brightness(image.pixels)
-        return pixels if self._window is None else np.clip(pixels, *self._window)
+            self._look(nearest, self.masks[nearest], self._slice_at(nearest))
+        return self._looks.get(nearest)
 
     def take(self, z: int, direction: int, prediction: Prediction, image: Slice) -> Iterator[Step]:
         """Accept what the model has found on a slice."""
         before = self._before(z, direction)
+        look = self._known_look(z)
         mask = prediction.mask
+        if self.options.alike and look is not None:
+            mask = look.part_alike(image.intensities, mask, self._unit)
         if self.options.one_part:
             mask = connected_to(mask, None if before is None else before[1])
         if self.options.filled:
             mask = fill_holes(mask)
         if self.is_open(z, direction) and before is not None:
-            alike = self._likeness(direction, mask, image)
+            alike = 1.0 if look is None else look.likeness(image.intensities[mask])
             reason = self.options.stops.judge(mask, prediction.iou, before[1], alike)
             if reason is not None:
                 yield from self.end(z, direction, reason, prediction)
                 return
-        if z in (self.low, self.high) and None in (self.track.first, self.track.last):
-            self._remember(z, mask, image)
+        if z in (self.low, self.high) and (self.options.alike or None in (self.track.first, self.track.last)):
+            self._look(z, mask, image)
         yield from self._between(z, direction, before, mask)
         self._latest[direction] = z, mask
         if z == self.start:

@@ -56,7 +56,7 @@ def test_rows_of_volumes(benchmark, data):
     head, _, *rows = benchmark("volumes", data, "--objects", 1)
     assert head == ["", "3D DSC", "gain", "CT", "PET", "2D DSC at the ends", "time", "encodings"]
     by_name = {row[0]: row[1:] for row in rows}
-    published, default = by_name["published rule"], by_name["and boxes smaller towards the ends (default)"]
+    published, default = by_name["published rule"], by_name["and what looks like the surroundings left out (default)"]
     # the lowest slice is left out
     assert float(published[0]) < 100
     assert float(published[4]) == pytest.approx(50, abs=1)

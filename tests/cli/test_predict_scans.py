@@ -168,13 +168,25 @@ def test_options_reach_the_propagation(save_scan, command, tmp_path, monkeypatch
     _, _, predictor, window, options, span, _ = options_of(command, monkeypatch, *arguments)
     assert (predictor.mirror, predictor.zoom, options.zoom) == (False, True, False)
     assert (options.every, options.spacing, span) == (1, None, None)
-    assert (options.one_part, options.filled, options.consistent) == (True, True, False)
+    assert (options.one_part, options.filled, options.alike, options.consistent) == (True, True, True, False)
     assert VOLUME.min() <= window[0] < window[1] <= VOLUME.max()
-    more = ["--every", 2, "--spacing-aware", "--window", 100, 900, "--all-parts", "--keep-holes", "--mirror", "--zoom"]
+    more = [
+        "--every",
+        2,
+        "--spacing-aware",
+        "--window",
+        100,
+        900,
+        "--all-parts",
+        "--keep-holes",
+        "--keep-unlike",
+        "--mirror",
+        "--zoom",
+    ]
     more += ["--consistent"]
     _, _, predictor, window, options, _, _ = options_of(command, monkeypatch, *arguments, *more)
     assert (options.every, options.spacing, window) == (2, (5, 0.7, 0.3), (100, 900))
-    assert (options.one_part, options.filled, options.consistent) == (False, False, True)
+    assert (options.one_part, options.filled, options.alike, options.consistent) == (False, False, False, True)
     assert set(predictor.windows) == {(100, 900)}
     assert (predictor.mirror, options.zoom) == (True, True)
     assert not options_of(command, monkeypatch, *arguments, "--no-zoom")[2].zoom

@@ -152,6 +152,7 @@ def test_what_was_stopped_before_the_way_back_is_done_again(widget, settle, pred
 def test_switches_reach_the_propagation(widget):
     widget.panel.carry.one_part.setChecked(False)
     widget.panel.carry.filled.setChecked(False)
+    widget.panel.carry.alike.setChecked(False)
     assert not widget.panel.carry.options().zoom
     widget.panel.carry.zoom.setChecked(True)
     options = widget.panel.carry.options()
@@ -159,6 +160,7 @@ def test_switches_reach_the_propagation(widget):
     assert not options.consistent
     assert not options.one_part
     assert not options.filled
+    assert not options.alike
 
 
 def test_the_margin_can_follow_the_distance_of_slices(widget, settle):

@@ -77,6 +77,11 @@ def add_parser(subparsers: "argparse._SubParsersAction") -> None:
         help="carry objects back from their ends, too, and let the surer of both ways count where they differ",
     )
     parser.add_argument("--keep-holes", action="store_true", help="leave holes in masks as they are")
+    parser.add_argument(
+        "--keep-unlike",
+        action="store_true",
+        help="keep also pixels of a mask that look rather like what surrounds the object on the slice of its box",
+    )
     add_model_options(parser)
     parser.add_argument(
         "--zoom",
@@ -159,6 +164,7 @@ def _do(job: Job, args: argparse.Namespace, predictor: Any) -> tuple[int, list[s
         spacing=spacing,
         one_part=not args.all_parts,
         filled=not args.keep_holes,
+        alike=not args.keep_unlike,
         zoom=args.zoom is True,
         consistent=args.consistent,
     )

@@ -38,6 +38,12 @@ class CarryOptions(QWidget):
         explain(self.one_part, "Drop parts of a mask that do not touch the object on the slice before.")
         self.filled = QCheckBox("Fill holes")
         explain(self.filled, "Fill what the mask of a slice encloses.")
+        self.alike = QCheckBox("Leave out what looks like the surroundings")
+        explain(
+            self.alike,
+            "Drop pixels of a mask whose intensity is rarer in the object than around it, on the nearest slice with a "
+            "box. Untick it where an object changes its brightness from slice to slice.",
+        )
         self.zoom = QCheckBox("Look at small objects more closely")
         explain(
             self.zoom,
@@ -62,6 +68,7 @@ class CarryOptions(QWidget):
                 row(QLabel("Model on every"), self.every, QLabel("slices")),
                 self.one_part,
                 self.filled,
+                self.alike,
                 self.zoom,
                 self.consistent,
                 self.by_spacing,
@@ -70,6 +77,7 @@ class CarryOptions(QWidget):
         self.every.setValue(Options.every)
         self.one_part.setChecked(Options.one_part)
         self.filled.setChecked(Options.filled)
+        self.alike.setChecked(Options.alike)
         self.zoom.setChecked(Options.zoom)
         self.consistent.setChecked(Options.consistent)
         layout = QVBoxLayout(self)
@@ -99,6 +107,7 @@ class CarryOptions(QWidget):
             every=self.every.value(),
             one_part=self.one_part.isChecked(),
             filled=self.filled.isChecked(),
+            alike=self.alike.isChecked(),
             zoom=self.zoom.isChecked(),
             consistent=self.consistent.isChecked(),
             spacing=spacing if self.by_spacing.isChecked() else None,

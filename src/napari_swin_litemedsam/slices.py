@@ -1,0 +1,45 @@
+"""One slice of a volume, read when it is first needed."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .appearance import brightness, span
+
+
+class Slice:
+    """A slice's pixels and intensities.
+
+    Parameters
+    ----------
+    volume : array-like
+        ``(Z, H, W)`` or ``(Z, H, W, C)``.
+    z : int
+        Index of the slice.
+    window : (low, high), optional
+        Intensities outside are cut off.
+    """
+
+    def __init__(self, volume: Any, z: int, window: tuple[float, float] | None = None):
+        self._volume, self._z, self._window = volume, z, window
+
+    @cached_property
+    def pixels(self) -> NDArray:
+        """``(H, W)`` or ``(H, W, C)``, as they are."""
+        return np.asarray(self._volume[self._z])
+
+    @cached_property
+    def intensities(self) -> NDArray:
+        """``(H, W)``, as the window shows them."""
+        pixels = brightness(self.pixels)
+        return pixels if self._window is None else np.clip(pixels, *self._window)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Ends of the window; without one the smallest and the largest intensity."""
+        return self._window or span(self.intensities)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        return np.array(self.pixels, dtype=dtype, copy=copy)
