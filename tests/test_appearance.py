@@ -74,6 +74,12 @@ class TestPartAlike:
         assert look(image).part_alike(image, self.everywhere).mean() > 0.99
         assert look(organ(100, 120)).part_alike(np.full(INSIDE.shape, 1e6), self.everywhere).all()
 
+    def test_counts_what_is_no_number_as_dark_like_the_network(self):
+        image = np.where(INSIDE, 100.0, np.nan)
+        part = look(image).part_alike(np.where(np.eye(80) > 0, 1000.0, image), self.everywhere)
+        assert not part[np.isnan(image) & ~np.eye(80, dtype=bool)].any()
+        assert part[np.eye(80, dtype=bool)].all(), "brighter than both"
+
     def test_neighbours_speak_for_each_other(self):
         found, image = look(organ(100, 160)), organ(100, 160)
         image[40, 40] = 160

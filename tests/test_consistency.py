@@ -120,6 +120,19 @@ def test_masks_between_that_the_model_did_not_make_are_halfway(volume):
         assert disc(6).sum() < final[z].sum() < disc(9).sum()
 
 
+def test_the_slice_of_the_box_tells_on_the_way_back_too_what_the_object_looks_like(volume):
+    volume[volume == 100] = 30
+    volume[:, disc(5)] = 90
+    # at the end, something else in surroundings that look like the object
+    volume[6][volume[6] < 90] = 90
+    volume[6][disc(8)] = 65
+    there = {z: 0.9 * disc(5 if z < 4 else 8) for z in range(7)}
+    steps = run(volume, Track({3: BOX}, 3, 6), Scripted(there))
+    final = {step.z: step.prediction.mask for step in steps if not step.draft}
+    for z in (4, 5):
+        np.testing.assert_array_equal(final[z], disc(5))
+
+
 def test_labels_are_made_of_what_is_final(volume):
     there = {z: 1.0 * disc(8) for z in range(7)}
     predictor = Scripted(there, {z: 1.0 * disc(4) for z in there})

@@ -202,6 +202,12 @@ class TestRange:
         known = Track({6: FLAT}, masks={6: volume[6] > 50})
         assert stops_of(follow(volume, [known], Threshold([]))) == {8: Stop.CHANGED, 0: Stop.VOLUME}
 
+    def test_an_open_one_ends_where_all_that_is_found_looks_like_the_surroundings(self, volume):
+        volume[6:][volume[6:] <= 50] = 250
+        volume[8:] = 250
+        volume[:, 0] = 0
+        assert stops_of(follow(volume, [Track({6: FLAT}, 6)], Threshold([])))[8] is Stop.CHANGED
+
     def test_nothing_that_looks_different_ends_a_range(self, volume):
         volume[8:][volume[8:] > 50] = 200
         steps = follow(volume, [Track({6: FLAT}, 3, 10)], Threshold([]))
@@ -529,6 +535,15 @@ def test_slices_whose_features_are_known_are_read_again_for_their_intensities_on
     assert alike or len(volume.read) == 18
     for step, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(step.prediction.mask, other.prediction.mask)
+
+
+@pytest.mark.parametrize(("alike", "read"), [(True, [7000, 7002, 7003, 7004]), (False, [7002, 7003, 7004])])
+def test_a_known_slice_is_read_once_if_it_is_to_tell_what_objects_look_like(alike, read):
+    volume, mask = Counting(), np.zeros((64, 64), bool)
+    mask[10:20, 10:20] = True
+    track = Track({7000: (10, 10, 19, 19)}, 7002, 7004, masks={7000: mask, 7001: mask})
+    list(follow(volume, [track] * 5, Threshold([]), options=Options(alike=alike)))
+    assert sorted(volume.read) == read
 
 
 @pytest.mark.parametrize("alike", [True, False])

@@ -55,11 +55,15 @@ class WayThere:
         self._tracks = tracks
         self._drafts: dict[tuple[int, int], _Draft] = {}
         self._ends: dict[tuple[int, int], Step] = {}  # by object and direction, the last with a mask
+        self._boxed = [dict(track.masks) for track in tracks]  # by slice, masks of boxes among them
 
     def take(self, step: Step) -> Step:
         """Remember a step, and return it as a draft, if the way back comes by its slice."""
         direction = self._direction(step.object, step.z)
         if direction == 0:
+            boxes = self._tracks[step.object].boxes
+            if step.z in (min(boxes), max(boxes)):
+                self._boxed[step.object][step.z] = step.prediction.mask
             return step
         self._drafts[step.object, step.z] = _Draft.of(step)
         if step.prediction.mask.any():
@@ -96,10 +100,11 @@ class WayThere:
             # the boxes may lie beside the range
             reach = track.span(last + 1)
             first, last = max(first, reach[0]), min(last, reach[1])
-            masks = {z: mask for z, mask in track.masks.items() if first <= z <= last}
+            # what the object looks like is known from its box, not from its end
+            masks = {z: mask for z, mask in self._boxed[number].items() if first <= z <= last or z == nearest}
             masks[end.z] = end.prediction.mask
             boxes = {end.z: bounding_box(end.prediction.mask)}
-            ways.append(Track(boxes, first, last, masks, track.done, track.seed, track.bounds))
+            ways.append(Track(boxes, first, last, masks, track.done, track.seed, track.bounds, shown_on=nearest))
             owners.append(number)
         return ways, owners
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,8 @@ def _one_way(
 ) -> Iterator[Step]:
     """From the boxes of all objects outwards, as `follow` tells."""
     walks = []
-    slice_at = partial(Slice, volume, window=window)
+    # objects that begin on one slice all look at it
+    slice_at = lru_cache(maxsize=2)(partial(Slice, volume, window=window))
     for number, track in enumerate(tracks):
         try:
             walks.append(Walk(number, track, volume.shape, options, slice_at))
@@ -158,7 +159,7 @@ def _one_way(
         image = slice_at(z)
         inside = []
         for walk in active:
-            if walk.is_open(z, direction) and options.stops.outside(image.pixels, walk.box(z, direction), window):
+            if walk.is_open(z, direction) and options.stops.outside(image, walk.box(z, direction)):
                 yield from walk.end(z, direction, Stop.OUTSIDE)
             else:
                 inside.append(walk)

@@ -36,10 +36,13 @@ class Slice:
         pixels = brightness(self.pixels)
         return pixels if self._window is None else np.clip(pixels, *self._window)
 
-    @property
+    @cached_property
     def span(self) -> tuple[float, float]:
         """Ends of the window; without one the smallest and the largest intensity."""
-        return self._window or span(self.intensities)
+        if self._window is None:
+            return span(self.intensities)
+        low, high = self._window
+        return low, high
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
         return np.array(self.pixels, dtype=dtype, copy=copy)

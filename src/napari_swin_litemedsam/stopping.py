@@ -6,7 +6,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from .appearance import brightness, span
+from .slices import Slice
 
 Mask = NDArray[np.bool_]
 
@@ -82,11 +82,10 @@ class StopRules:
             return Stop.CHANGED
         return None
 
-    def outside(self, image: NDArray, box: NDArray, window: tuple[float, float] | None) -> bool:
-        """Say whether a slice, ``(H, W)`` or ``(H, W, C)``, shows next to nothing in a box (y0, x0, y1, x1)."""
-        pixels = brightness(image)
-        low, high = span(pixels) if window is None else window
+    def outside(self, image: Slice, box: NDArray) -> bool:
+        """Say whether a slice shows next to nothing in a box (y0, x0, y1, x1)."""
+        low, high = image.span
         y0, x0, y1, x1 = np.rint(np.clip(box, 0, None)).astype(int)
-        inside = pixels[y0 : y1 + 1, x0 : x1 + 1]
+        inside = image.intensities[y0 : y1 + 1, x0 : x1 + 1]
         # a little above black is the noise of the air around the patient
         return bool(high <= low) or bool(np.mean(inside > low + 0.02 * (high - low)) < self.filled)

@@ -23,7 +23,8 @@ class Track:
         Ends of the range, both included. Without one the object goes on until the volume ends or a rule of
         `StopRules` tells that the object does.
     masks : mapping
-        ``(H, W)`` by slice: final masks, which the neighbouring slices go on from.
+        ``(H, W)`` by slice: final masks, which the neighbouring slices go on from. Those on the outermost slices with
+        boxes tell what the object looks like, where these are not segmented.
     done : collection of int
         Slices that are left alone, beside those of `masks`.
     seed : int
@@ -32,6 +33,8 @@ class Track:
         (y0, x0, y1, x1) that no box leaves.
     extent : (first, last), optional
         Slices that the object reaches from and to, if the range is but a part of them.
+    shown_on : int, optional
+        Slice of `masks` that tells what the object looks like, instead of the outermost ones with boxes.
     """
 
     boxes: Mapping[int, ArrayLike]
@@ -42,6 +45,7 @@ class Track:
     seed: int = 0
     bounds: ArrayLike | None = None
     extent: tuple[int, int] | None = None
+    shown_on: int | None = None
 
     @classmethod
     def of_box(

@@ -223,15 +223,18 @@ class Walk:
         """What the object looks like on the nearest slice with a box; between two the boxes themselves are known."""
         if self.low <= z <= self.high:
             return None
-        nearest = self.low if z < self.low else self.high
-        if nearest in self.masks and nearest not in self._looks:
-            self._look(nearest, self.masks[nearest], self._slice_at(nearest))
-        return self._looks.get(nearest)
+        shown_on = self.track.shown_on
+        if shown_on is None:
+            shown_on = self.low if z < self.low else self.high
+        if shown_on in self.masks and shown_on not in self._looks:
+            self._look(shown_on, self.masks[shown_on], self._slice_at(shown_on))
+        return self._looks.get(shown_on)
 
     def take(self, z: int, direction: int, prediction: Prediction, image: Slice) -> Iterator[Step]:
         """Accept what the model has found on a slice."""
         before = self._before(z, direction)
-        look = self._known_look(z)
+        judged_by = before[1] if before is not None and self.is_open(z, direction) else None
+        look = self._known_look(z) if self.options.alike or judged_by is not None else None
         mask = prediction.mask
         if self.options.alike and look is not None:
             mask = look.part_alike(image.intensities, mask, self._unit)
@@ -239,9 +242,12 @@ class Walk:
             mask = connected_to(mask, None if before is None else before[1])
         if self.options.filled:
             mask = fill_holes(mask)
-        if self.is_open(z, direction) and before is not None:
+        if judged_by is not None:
             alike = 1.0 if look is None else look.likeness(image.intensities[mask])
-            reason = self.options.stops.judge(mask, prediction.iou, before[1], alike)
+            reason = self.options.stops.judge(mask, prediction.iou, judged_by, alike)
+            if reason is Stop.EMPTY and prediction.mask.any():
+                # something was found, and all of it left out
+                reason = Stop.CHANGED
             if reason is not None:
                 yield from self.end(z, direction, reason, prediction)
                 return

@@ -68,6 +68,24 @@ class TestResuming:
             plane: mask.box for plane, mask in other.masks.items()
         }
 
+    @pytest.mark.parametrize("reach", [Reach.SLICES, Reach.OPEN])
+    def test_after_slices_on_both_sides_gives_what_it_gives_at_once(self, session, predictor, reach):
+        # an object that masks would grow over, and that looks different on the last two slices
+        session.data[:, 10:31, 20:51] = 10
+        session.data[:2, 10:31, 20:51] = 5
+        item = boxed(session)
+        assert carry(session, reach=reach, most=9)[-2:] == [4, 3]
+        carry(session, reach=reach)
+        at_once = Session(session.data, session.data.shape, LazyPredictor(lambda: predictor))
+        other = boxed(at_once)
+        carry(at_once, reach=reach)
+        boxes, boxes_at_once = (
+            {plane: mask.box if mask else None for plane, mask in each.masks.items()} for each in (item, other)
+        )
+        assert boxes == boxes_at_once
+        assert boxes[axial(2)] == BOX
+        assert ends_of(item) == ends_of(other)
+
     def test_when_nothing_is_missing_all_is_done_again(self, session):
         boxed(session)
         carry(session, 4, 6)
@@ -136,6 +154,15 @@ class TestReach:
         session.data[8:] = 1
         assert carry(session) == [8, 9, 10, 11]
         assert item.masks[axial(8)]
+
+    def test_masks_beyond_a_range_that_ends_with_nothing_stay(self, session):
+        session.data[:, 10:31, 20:51] = 10
+        session.data[8, 10:31, 20:51] = 1
+        item = boxed(session)
+        carry(session, alike=False)
+        carry(session, 3, 8)
+        assert not item.masks[axial(8)]
+        assert all(item.masks[axial(z)] for z in (9, 10, 11))
 
     def test_an_end_beyond_a_range_stays_one(self, session):
         session.data[:2] = session.data[9:] = 0

@@ -12,8 +12,8 @@ from .controls import Section, column, explain, row
 _REACHES = {
     Reach.SLICES: "Every box goes through the slices chosen below, and gets smaller towards the first and the last.",
     Reach.BOXES: "Every object goes from its lowest box to its highest.",
-    Reach.OPEN: "Every object goes on until it shrinks, grows or jumps too much, the model is unsure of it, or the "
-    "body ends; the table says which, its tooltip on which slice.",
+    Reach.OPEN: "Every object goes on until it shrinks, grows or jumps too much, looks different, the model is "
+    "unsure of it, or the body ends; the table says which, its tooltip on which slice.",
 }
 
 

@@ -119,9 +119,13 @@ def _track(item: BoxObject, route: Route, resume: bool) -> "Track":
     below, above = range(min(ends, default=min(boxes)), min(boxes)), range(max(boxes) + 1, max(ends, default=-1) + 1)
     done -= {plane for plane in done if _position(plane) in below or _position(plane) in above}
     known = {_position(plane): plane for plane in kept | done}
-    # what goes on from a stretch that is done goes on from its ends
-    rims = [z for z, plane in known.items() if plane in kept or z - 1 not in known or z + 1 not in known]
-    masks = {z: item.masks[known[z]].full() for z in rims}
+    # what goes on from a stretch that is done goes on from its ends, and looks as on the outermost boxes
+    told = [
+        z
+        for z, plane in known.items()
+        if plane in kept or z in (min(boxes), max(boxes)) or z - 1 not in known or z + 1 not in known
+    ]
+    masks = {z: item.masks[known[z]].full() for z in told}
     return Track(boxes, low, high, masks, set(known), item.seed)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stopping import Stop
 from .carrying import Route, boxes_of, carry_again, outgrown_ends, tracks_of
 from .editing import Editing
 from .history import Step
@@ -240,7 +241,8 @@ class Session(Editing):
                 item.ious.pop(carried.plane, None)
             if carried.step.stop is not None:
                 item.ends[carried.plane] = str(carried.step.stop)
-                if not prediction.mask.any():
+                # beyond a range nobody has looked
+                if not prediction.mask.any() and carried.step.stop != Stop.RANGE:
                     self._forget_beyond(item, carried.plane)
         return item
 
