@@ -43,9 +43,10 @@ def test_an_open_range_ends_with_a_reason_in_the_table(widget, settle):
     texts = [widget.panel.table.item(0, column).text() for column in range(widget.panel.table.columnCount())]
     assert "outside the body" in texts
     tips = widget.panel.table.item(0, widget.panel.table.columnCount() - 1).toolTip()
-    assert "Slice 8: outside the body." in tips
-    assert "Slice 0: end of volume." in tips
-    assert "8 (outside the body)" in widget.panel.status.text()
+    assert "Slice 8: the box lies outside the body." in tips
+    assert "Slice 0: the volume ends." in tips
+    told = "Carried 1 object. Object 1 ends: the box lies outside the body on slice 8."
+    assert widget.panel.status.text() == told
 
 
 def test_cancelling_and_going_on(widget, settle, qtbot, predictor):

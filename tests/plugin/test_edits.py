@@ -6,7 +6,7 @@ from napari_swin_litemedsam.plugin.edits import Edits
 from napari_swin_litemedsam.plugin.layers import SessionLayers
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 
-from .conftest import answer, axial
+from .conftest import FLAT, answer, axial
 
 BOX = (2.0, 3.0, 9.0, 12.0)
 SLICE = axial(1)
@@ -32,6 +32,11 @@ class Desk:
 
     def draw(self, box=BOX, plane=SLICE):
         self.layers.boxes.add_rectangles(plane.rectangle(box))
+
+
+def press(layer, key):
+    """Do what napari does for a key in a layer."""
+    next(do for name, do in layer.class_keymap.items() if str(name) == key)(layer)
 
 
 @pytest.fixture
@@ -110,6 +115,18 @@ class TestPoints:
         desk.layers.points.add([[1, 5, 5]])
         assert len(desk.session.objects[1].points) == 4
         assert not desk.edited
+
+    def test_pasted_are_an_edit(self, predictor):
+        # napari itself pastes none in volumes
+        desk = Desk(predictor, shape=(20, 30))
+        desk.draw(plane=FLAT)
+        desk.run()
+        points = desk.layers.points
+        points.selected_data = {2}
+        press(points, "Ctrl+C")
+        press(points, "Ctrl+V")
+        assert len(desk.session.objects[1].points) == 5
+        assert desk.edited
 
     def test_all_deleted_is_none_given(self, desk):
         desk.layers.points.data = np.zeros((0, 3))

@@ -54,6 +54,21 @@ def test_a_tool_shows_its_layer_in_two_dimensions(viewer, objects):
         assert layer.mode == mode
 
 
+def test_a_tool_ends_grid_mode_where_boxes_lie_beside_the_image(viewer, widget, settle, warnings_shown):
+    viewer.grid.enabled = True
+    assert not warnings_shown
+    widget.intents.use_tool("box")
+    assert not viewer.grid.enabled
+    assert "Grid mode is off now" in widget.panel.status.text()
+    viewer.grid.enabled = True
+    assert "In grid mode" in str(warnings_shown[-1].message)
+    settle(widget)
+    widget.shut_down()
+    viewer.grid.enabled = False
+    viewer.grid.enabled = True
+    assert len(warnings_shown) == 1
+
+
 def test_a_commit_leaves_the_view_in_three_dimensions(viewer, objects):
     objects.panel.table.selectRow(1)
     viewer.dims.ndisplay = 3
@@ -61,6 +76,24 @@ def test_a_commit_leaves_the_view_in_three_dimensions(viewer, objects):
     assert objects._work.session.objects[2].committed
     assert viewer.dims.ndisplay == 3
     assert objects.panel.status.text() == "In the result now: 2."
+
+
+def test_what_is_committed_is_not_committed_again(objects, warnings_shown):
+    objects.intents.choose(1)
+    objects.intents.commit()
+    assert objects.panel.status.text().startswith("Committed already: 1.")
+    assert not warnings_shown
+    assert 2 in objects._work.session.open_objects
+
+
+def test_without_live_the_panel_tells_to_press_run(widget, draw, settle):
+    widget.panel.live.click()
+    draw(widget, BOX, axial(2))
+    settle(widget)
+    assert widget.panel.status.text() == "Live is off: press Run for a new mask."
+    widget.intents.do("run")
+    settle(widget)
+    assert widget.panel.status.text().startswith("Drag a point")
 
 
 def test_nothing_to_commit_is_told(widget, warnings_shown):
@@ -135,3 +168,15 @@ def test_percentiles_that_cannot_be_measured_are_told(widget, volume, monkeypatc
     qtbot.waitUntil(lambda: bool(warnings_shown))
     assert "the file is gone" in str(warnings_shown[-1].message)
     assert tuple(volume.contrast_limits) == limits
+
+
+def test_an_image_of_one_intensity_keeps_its_window(viewer, open_widget, settle, warnings_shown):
+    image = viewer.add_image(np.full((48, 64), 7.0), name="flat")
+    widget = open_widget()
+    limits, presets = tuple(image.contrast_limits), widget.panel.window_section.presets
+    presets.setCurrentIndex(presets.count() - 1)
+    presets.activated.emit(presets.count() - 1)
+    settle(widget)
+    assert "one intensity" in str(warnings_shown[-1].message)
+    assert tuple(image.contrast_limits) == limits
+    assert presets.currentIndex() == 0

@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_swin_litemedsam.plugin.loading import ModelChoice
 from napari_swin_litemedsam.plugin.model_section import ModelSection
@@ -43,6 +44,22 @@ def test_can_be_set_back(section):
     section.open_file(Path("/somewhere/mine.pth"))
     section.show_choice(ModelChoice(backend="torch"))
     assert section.choice == ModelChoice(backend="torch")
+
+
+def test_what_did_not_load_goes_and_what_waits_stays(section):
+    for name in ("bad.pth", "next.pth"):
+        section.open_file(Path("/somewhere", name))
+    section.withdraw(Path("/somewhere/bad.pth"), "damaged")
+    section.show_choice(ModelChoice())
+    assert [section.models.itemText(row) for row in range(section.models.count())] == ["Bundled", "next.pth"]
+    assert section.choice == ModelChoice()
+
+
+def test_what_needs_no_file_stays_and_says_why_it_did_not_load(section):
+    section.withdraw(None, "out of memory")
+    assert section.models.itemData(0, Qt.ItemDataRole.ToolTipRole) == "It did not load: out of memory"
+    section.show_choice(ModelChoice())
+    assert not section.models.itemData(0, Qt.ItemDataRole.ToolTipRole)
 
 
 def test_lite_medsam_is_offered_where_it_is_installed(qtbot):

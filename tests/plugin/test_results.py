@@ -233,6 +233,27 @@ class TestPaintOnTheResult:
         assert desk.session.objects[1].committed
         assert not desk.session.objects[1].hand
 
+    def test_outlives_a_second_commit(self, desk):
+        desk.layers.result.paint((1, 10, 10), 0)
+        painted = desk.layers.result.data.copy()
+        assert desk.session.commit([1], "overwrite") == []
+        np.testing.assert_array_equal(desk.layers.result.data, painted)
+        assert desk.session.history.undo_name == "commit"
+
+    @pytest.mark.parametrize("z", [0, 3])
+    def test_comes_along_from_slices_without_a_mask(self, desk, z):
+        result = desk.layers.result
+        result.paint((z, 25, 30), 1)
+        painted = result.data.copy()
+        desk.session.reopen([1])
+        assert desk.layers.masks.data[z, 25, 30] == 1
+        desk.session.commit([1])
+        np.testing.assert_array_equal(result.data, painted)
+        desk.session.undo()
+        desk.session.undo()
+        assert list(desk.session.objects[1].masks) == [axial(1)]
+        np.testing.assert_array_equal(result.data, painted)
+
     def test_keeps_its_label_for_itself(self, desk):
         result = desk.layers.result
         result.selected_label = 2

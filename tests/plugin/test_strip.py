@@ -11,7 +11,7 @@ def strip(qtbot):
     strip = SliceStrip()
     qtbot.addWidget(strip)
     strip.resize(200, 44)
-    strip.show_scores({2: 0.9, 3: 0.2, 4: 0.7}, count=10)
+    strip.show_scores({2: 0.9, 3: 0.2, 4: 0.7}, 10, {6: "the range ends"})
     return strip
 
 
@@ -51,7 +51,9 @@ def test_knows_the_worst_slice(strip):
     assert strip.worst is None
 
 
-@pytest.mark.parametrize(("position", "said"), [(3, "Slice 3: predicted IoU 0.20"), (6, "Slice 6: no mask")])
+@pytest.mark.parametrize(
+    ("position", "said"), [(3, "Slice 3: predicted IoU 0.20"), (6, "Slice 6: no mask from the model; the range ends")]
+)
 def test_the_mouse_is_told_the_slice_and_its_score(strip, monkeypatch, position, said):
     shown = []
     monkeypatch.setattr(QToolTip, "showText", lambda place, text, widget: shown.append(text))

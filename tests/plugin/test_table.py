@@ -100,6 +100,20 @@ def test_slices_without_a_mask_do_not_count(table, objects):
     assert table.item(0, 2).text() == "4–5"
 
 
+def test_tells_in_words_where_and_why_an_object_ends(table, objects):
+    objects[0].ends = {axial(3): "area collapsed", axial(5): "end of range"}
+    table.show_objects(objects, 1)
+    assert table.item(0, 4).text() == "area collapsed"
+    assert table.item(0, 4).toolTip() == "Slice 3: the mask got much smaller.\nSlice 5: the range ends."
+
+
+def test_a_long_name_is_told_by_the_mouse(table, objects):
+    objects[0].name = "left kidney with the tumour"
+    objects[0].ends = {axial(5): "end of range"}
+    table.show_objects(objects, 1)
+    assert table.item(0, 1).toolTip() == objects[0].name
+
+
 def test_can_be_emptied(table, objects):
     table.show_objects(objects, 1)
     table.show_objects([], None)

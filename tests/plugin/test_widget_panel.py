@@ -360,6 +360,43 @@ class TestModel:
         assert models.choice == ModelChoice(Path("good.pth"))
         assert models.models.findText("bad.pth") == -1
 
+    def test_one_that_does_not_load_goes_though_another_was_chosen_meanwhile(
+        self, widget, settle, predictor, monkeypatch, qtbot
+    ):
+        go_on = Event()
+
+        def load(choice):
+            if choice.checkpoint == Path("bad.pth"):
+                assert go_on.wait(10)
+                raise ValueError("bad")
+            return predictor
+
+        monkeypatch.setattr(widget_module, "load_predictor", load)
+        section = widget.panel.model_section
+        before = names(section.models)
+        section.open_file(Path("bad.pth"))
+        qtbot.waitUntil(lambda: widget._runner.busy)
+        section.open_file(Path("good.pth"))
+        go_on.set()
+        settle(widget)
+        assert names(section.models) == [*before, "good.pth"]
+        assert section.choice == ModelChoice(Path("good.pth"))
+
+    def test_a_backend_that_fails_does_not_take_the_checkpoint_away(self, widget, settle, predictor, monkeypatch):
+        def load(choice):
+            if choice.backend == "torch":
+                raise ValueError("bad")
+            return predictor
+
+        monkeypatch.setattr(widget_module, "load_predictor", load)
+        section = widget.panel.model_section
+        section.open_file(Path("good.pth"))
+        settle(widget)
+        section.backends.setCurrentText("torch")
+        section.backends.activated.emit(0)
+        settle(widget)
+        assert section.choice == ModelChoice(Path("good.pth"))
+
     def test_one_that_does_not_load_is_not_offered_again(self, widget, settle, predictor, monkeypatch, tmp_path):
         def load(choice):
             if choice.checkpoint == tmp_path / "bad.pth":

@@ -24,7 +24,7 @@ def test_fills_all_slices(widget, settle):
     layers = widget._work.layers
     assert layers.masks.data.any(axis=(1, 2)).all()
     np.testing.assert_array_equal(layers.carried.features["slice"], [3, 4, 5, 1, 0])
-    assert "0 (end of range), 5 (end of range)" in widget.panel.status.text()
+    assert widget.panel.status.text() == "Carried 1 object."
     assert widget.panel.table.item(0, 4).text() == "propagated"
 
 

@@ -99,6 +99,7 @@ def test_a_label_of_another_layer_is_corrected(widget, viewer, settle, warnings_
     widget.panel.buttons["correct"].click()
     settle(widget)
     assert widget._work.session.objects[2].box == (35, 5, 41, 19)
+    assert widget.panel.status.text() == "Label 3 of 'truth' is object 2 now: correct its mask."
     np.testing.assert_array_equal(widget._work.layers.masks.data == 2, truth == 3)
 
 

@@ -120,7 +120,11 @@ class Edits:
                 (boxes.selected_data.events.items_changed, self._box_selected),
             )
         if points is not None:
-            self._connect(points, (points.events.data, self._points_changed))
+            self._connect(
+                points,
+                (points.events.data, self._points_changed),
+                (points.selected_data.events.items_changed, self._points_pasted),
+            )
         if scribble is not None:
             self._connect(
                 scribble,
@@ -363,6 +367,14 @@ class Edits:
 
     def _points_changed(self, event: Any) -> None:
         if not self.layers.quiet and str(event.action) not in _ANNOUNCED:
+            self.read_points()
+
+    def _points_pasted(self, event: Any = None) -> None:
+        """Read points that were pasted, which napari tells in no other way than that it has selected them."""
+        points = self.layers.points
+        if points is None or self.layers.quiet:
+            return
+        if len(points.data) > sum(len(item.points) for item in self.session.open_objects.values()):
             self.read_points()
 
     def read_points(self, tidy: bool = True) -> None:

@@ -126,6 +126,9 @@ class Intents:
             self._let_count(work, which)
         # prompts lie on slices, and napari draws no boxes in 3D, nor anything in a layer that is hidden
         self.viewer.dims.ndisplay = 2
+        if self.viewer.grid.enabled:
+            self.viewer.grid.enabled = False
+            self._messages.say("Grid mode is off now: in it boxes and prompts lie in other tiles than the image.")
         layer.visible = True
         self.viewer.layers.selection.active = layer
         layer.mode = mode
@@ -250,6 +253,8 @@ class Intents:
             self._messages.say("Nothing was committed.")
         elif waiting := set(chosen) & work.session.open_objects.keys():
             self._warn_of_waiting(waiting)
+        elif chosen:
+            self._messages.say(f"Committed already: {', '.join(map(str, chosen))}. Edit again brings them back.")
         else:
             self._messages.warn("Nothing was committed: choose an object that has a mask.")
 

@@ -83,20 +83,28 @@ class ModelSection(QWidget):
         )
 
     def show_choice(self, choice: ModelChoice) -> None:
-        """Let the controls say something else; a file of the user's that they said, as it did not load, goes."""
+        """Let the controls say something else."""
         self.offer([choice.checkpoint] if choice.checkpoint else [])
         blockers = [QSignalBlocker(box) for box in (self.models, self.backends, self.devices)]
-        before, now = self.models.currentIndex(), self.models.findData(str(choice.checkpoint or ""))
-        self.models.setCurrentIndex(now)
-        if before != now and before >= self._always:
-            # one that only waits for its turn comes back once it is loaded
-            self.models.removeItem(before)
+        path = str(choice.checkpoint or "")
+        row = self.models.findData(path)
+        self.models.setCurrentIndex(row)
+        # in place of why it did not load before
+        self.models.setItemData(row, path, Qt.ItemDataRole.ToolTipRole)
         self.backends.setCurrentText(choice.backend)
         self.devices.setCurrentText(choice.device)
         self.mirror.setChecked(choice.mirror)
         self.zoom.setChecked(choice.zoom)
         for blocker in blockers:
             blocker.unblock()
+
+    def withdraw(self, checkpoint: Path | None, why: str) -> None:
+        """Take a file that did not load out of the list; what needs none stays, and its tooltip says why."""
+        row = self.models.findData(str(checkpoint or ""))
+        if row >= self._always:
+            self.models.removeItem(row)
+        else:
+            self.models.setItemData(row, f"It did not load: {why}", Qt.ItemDataRole.ToolTipRole)
 
     def show_facts(self, facts: str) -> None:
         """Show what runs and what it takes."""

@@ -1,6 +1,7 @@
 """What the panel shows of the work on the chosen image."""
 
 from .controls import allow
+from .ends import why_by_slice
 from .images import channel_axes
 from .panel import Panel
 from .runs import Work
@@ -31,7 +32,8 @@ def show_work(panel: Panel, work: Work, reference: bool, resumable: bool) -> Non
         # a run keeps it off for a reason of its own, and lets it on at its end
         allow(panel.buttons["propagate"])
     depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
-    panel.review_section.strip.show_scores({} if item is None else item.iou_by_position, depth)
+    scores, ends = ({}, {}) if item is None else (item.iou_by_position, why_by_slice(item))
+    panel.review_section.strip.show_scores(scores, depth, ends)
     show_position(panel, work)
     if panel.last.maximum() != work.depth - 1:
         # another axis holds channels, since a session was opened or that was undone

@@ -87,7 +87,12 @@ class Plane:
 
     def joins(self, other: "Plane") -> bool:
         """Whether boxes can be carried from one to the other."""
-        return self.axis is not None and self.axis == other.axis and self.moved(0) == other.moved(0)
+        return self.axis is not None and self.axis == other.axis and self._stack == other._stack
+
+    @cached_property
+    def _stack(self) -> tuple[int | None, ...]:
+        """What it has in common with its neighbours, which may be asked for thousands of times."""
+        return tuple(place for axis, place in enumerate(self.at) if axis != self.axis)
 
     def lift(self, positions: ArrayLike) -> NDArray[np.float64]:
         """Turn positions on the plane, ``(N, 2)``, into positions in the image, ``(N, ndim)``."""

@@ -129,8 +129,10 @@ class Results(Ledger):
         return found - {0, *ids}
 
     def ready(self, ids: Iterable[int]) -> list[int]:
-        """Those of some objects that can be committed: that have a mask and wait for none."""
-        return [id for id in ids if self.objects[id].masks and self.objects[id].settled]
+        """Those of some objects that can be committed: that are not yet, have a mask and wait for none."""
+        # to write a committed one again would bring back what the user has erased from the result since
+        items = [self.objects[id] for id in ids]
+        return [item.id for item in items if item.masks and item.settled and not item.committed]
 
     def commit(self, ids: Iterable[int], rule: Rule | Ask = "keep") -> list[int]:
         """Write all masks of objects, on all their slices, to the result, under the objects' ids; one step.
@@ -140,7 +142,7 @@ class Results(Ledger):
         Parameters
         ----------
         ids : iterable of int
-            Those without a mask, or waiting for one, are left out.
+            Those without a mask, or waiting for one, are left out, as are those that are committed.
         rule : {"keep", "overwrite"} or callable
             Who gets pixels that have a label in the result already: "keep" leaves them, "overwrite" takes them. A
             callable is asked only if there are such pixels; it gets their labels and returns one of the two, or
@@ -198,17 +200,25 @@ class Results(Ledger):
     def _take_paint(self, item: BoxObject) -> None:
         """Take over what the user has painted on an object in the result, or erased from it."""
         assert self.result is not None
-        for plane in item.result_planes & item.masks.keys():
-            labels, mask = self.result[plane.index], item.masks[plane]
+        for plane in (item.result_planes & item.masks.keys()) | self._painted_beside(item):
+            labels, mask = self.result[plane.index], item.masks.get(plane)
             added, removed = labels == item.id, np.zeros(labels.shape, bool)
-            removed[mask.part] = mask.pixels & (labels[mask.part] == 0)
-            added[mask.part] &= ~mask.pixels
+            if mask is not None:
+                removed[mask.part] = mask.pixels & (labels[mask.part] == 0)
+                added[mask.part] &= ~mask.pixels
             if added.any() or removed.any():
                 hand = item.hand.get(plane)
                 if hand is not None:
                     added |= hand.added.full() & ~removed
                     removed |= hand.removed.full() & ~added
                 self._correct(item, plane, HandEdit(Patch.cut(added), Patch.cut(removed)))
+
+    def _painted_beside(self, item: BoxObject) -> set[Plane]:
+        """Planes that the result has an object on by the user's paint alone."""
+        if self.result is None or not self.painted:
+            return set()
+        others = set(item.plane.parallels([slice(0, side) for side in self.shape])) - item.result_planes
+        return {plane for plane in others if (self.result[plane.index] == item.id).any()}
 
     def _correct(self, item: BoxObject, plane: Plane, edit: HandEdit | None) -> None:
         """Set the user's pixels on a plane; from there to the next box or correction, carrying is to be done again."""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from .carrying import Route, ends_of
+from .carrying import Route
 from .edits import Edits
+from .ends import told_of_carried
 from .images import window_of
 from .layers import SessionLayers
 from .loading import LazyPredictor
-from .objects import BoxObject, Carried, Request, State
+from .objects import Carried, Request, State
 from .planes import Plane
 from .session import Session
 from .worker import Runner
@@ -84,7 +85,7 @@ class Runs(QObject):
     failed = Signal(str, object)  # what, and the exception
     changed = Signal()  # the objects of a work
     progressed = Signal(int, int)  # of a propagation: steps done, and in all; 0, 0 at its end
-    exchanged = Signal(bool)  # whether another model is in use now
+    exchanged = Signal(object)  # None if another model is in use now, or the exception that kept it from loading
     reached = Signal(object, object)  # a work, and the plane that was segmented
 
     def __init__(self, runner: Runner, works: Collection[Work], parent: QObject | None = None):
@@ -207,7 +208,7 @@ class Runs(QObject):
                 self.failed.emit("The model stays as it was", error)
             else:
                 self.said.emit("The model is ready.")
-            self.exchanged.emit(error is None)
+            self.exchanged.emit(error)
             self._next()
 
         self.said.emit("Loading the model …")
@@ -294,7 +295,7 @@ class Runs(QObject):
                 self.stopped = work
                 self.said.emit(f"Stopped after {done} of {total}; what is done stays.")
             elif carried := [item for item, version in asked if session.is_asked(item, version)]:
-                self.said.emit(_done(carried))
+                self.said.emit(told_of_carried(carried))
             else:
                 self.said.emit(f"Stopped after {done} of {total}: the objects have changed since.")
             self.changed.emit()
@@ -309,11 +310,3 @@ class Runs(QObject):
         self._propagating, self._running, self.stopped = True, work, None
         self.progressed.emit(0, total)
         self._runner.start(through, accept, end, {"total": total, "desc": "Propagating boxes"})
-
-
-def _done(objects: list[BoxObject]) -> str:
-    """What has come of a propagation, in words for the user."""
-    ends = [f"{item.id}: " + ", ".join(f"{z} ({reason})" for z, reason in ends_of(item)) for item in objects]
-    return f"Carried {len(objects)} object{'s' * (len(objects) > 1)}. Ends at slices: {'; '.join(ends[:4])}" + (
-        " …" if len(ends) > 4 else "."
-    )

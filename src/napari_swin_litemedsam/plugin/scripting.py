@@ -184,7 +184,7 @@ class ScriptSession:
         """Write the masks of objects, by default of all, to the result; return their ids.
 
         `rule` says who gets pixels that have another label already: "keep" leaves them, "overwrite" takes them.
-        Objects that have no mask, or wait for one (`wait` first), are left out.
+        Objects that have no mask, wait for one (`wait` first), or are committed already are left out.
 
         Raises
         ------

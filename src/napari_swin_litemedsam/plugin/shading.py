@@ -60,7 +60,10 @@ def _colour(layers: "SessionLayers", result: "Labels", colours: Any) -> None:
 def _without(own: Any, unseen: AbstractSet[int], known: AbstractSet[int]) -> DirectLabelColormap:
     plain = own.model_copy(update={"use_selection": False})
     ids = sorted(known | {MOST_IDS})
-    colours: dict[int | None, Any] = dict(zip(ids, plain.map(np.array(ids)), strict=True))
+    *colours, others = plain.map(np.array(ids)).astype(np.float32)
     # labels that were not found yet look like one of the others
-    colours[None] = colours.pop(MOST_IDS)
-    return DirectLabelColormap(color_dict=colours | dict.fromkeys({0, *unseen}, "transparent"))
+    shaded = DirectLabelColormap(color_dict={None: others})
+    # afterwards, since napari checks each colour that it is given at the beginning, and there may be thousands
+    shaded.color_dict.update(zip(ids, colours, strict=False))
+    shaded.color_dict.update(dict.fromkeys({0, *unseen}, np.zeros(4, np.float32)))
+    return shaded

@@ -76,12 +76,16 @@ class SideJobs:
 
         def take(masks: dict[Plane, Patch]) -> None:
             if work is self._chosen():
-                work.session.add_masks(masks, plane)
+                item = work.session.add_masks(masks, plane)
+                self._messages.say(f"Label {label} of '{reference.name}' is object {item.id} now: correct its mask.")
+            else:
+                self._messages.say(f"Label {label} of '{reference.name}' is left, since its image is not chosen now.")
 
         def end(error: Exception | None) -> None:
             if error is not None:
                 self._messages.fail(f"'{reference.name}'", error)
 
+        self._messages.say(f"Reading label {label} of '{reference.name}' …")
         self._runner.start(steps, take, end)
 
     def compare(self) -> None:
@@ -117,7 +121,7 @@ class SideJobs:
                 self._messages.fail("Comparison", error)
             elif work is self._chosen():
                 self._panel.review_section.show_matches(matches, f"{image.units[-1]:~}")
-                self._messages.say(f"Compared with '{reference.name}'.")
+                self._messages.say(f"Compared with '{reference.name}': the scores are under Review.")
 
         self._messages.say(f"Comparing with '{reference.name}' …")
         self._runner.start(steps, matches.append, end)
@@ -151,8 +155,14 @@ class SideJobs:
             yield percentile_window(pixels, percentiles.low, percentiles.high, channel)
 
         def take(window: tuple[float, float]) -> None:
-            if work is self._chosen():
-                self._panel.window_section.set_limits(*window)
+            if work is not self._chosen():
+                return
+            section, (low, high) = self._panel.window_section, window
+            if low < high:
+                section.set_limits(low, high)
+            else:
+                section.show_no_preset()
+                self._messages.warn("The image has one intensity nearly everywhere, so the window stays as it was.")
 
         def end(error: Exception | None) -> None:
             if error is not None:

@@ -20,6 +20,7 @@ class SliceStrip(QWidget):
         super().__init__(parent)
         self.scores: dict[int, float] = {}
         self.count = 1
+        self.ends: dict[int, str] = {}
         self.current: int | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
@@ -28,9 +29,9 @@ class SliceStrip(QWidget):
         """As wide as there is room."""
         return QSize(200, _HEIGHT)
 
-    def show_scores(self, scores: Mapping[int, float], count: int) -> None:
-        """Show the predicted IoU by slice, of `count` slices."""
-        self.scores, self.count = dict(scores), max(1, count)
+    def show_scores(self, scores: Mapping[int, float], count: int, ends: Mapping[int, str] | None = None) -> None:
+        """Show the predicted IoU by slice, of `count` slices; tell at which slices propagation ended, and why."""
+        self.scores, self.count, self.ends = dict(scores), max(1, count), dict(ends or {})
         self.update()
 
     def show_current(self, position: int | None) -> None:
@@ -85,7 +86,8 @@ class SliceStrip(QWidget):
         if isinstance(event, QHelpEvent):
             position = self.slice_at(event.pos().x())
             score = self.scores.get(position)
-            said = "no mask" if score is None else f"predicted IoU {score:.2f}"
-            QToolTip.showText(event.globalPos(), f"Slice {position}: {said}", self)
+            said = "no mask from the model" if score is None else f"predicted IoU {score:.2f}"
+            why = f"; {self.ends[position]}" if position in self.ends else ""
+            QToolTip.showText(event.globalPos(), f"Slice {position}: {said}{why}", self)
             return True
         return super().event(event)

@@ -7,7 +7,7 @@ from qtpy.QtCore import QItemSelectionModel, QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from .carrying import ends_of
+from .ends import unasked_ends, why_by_slice
 from .objects import BoxObject
 from .palette import colour_of
 
@@ -114,7 +114,9 @@ class ObjectTable(QTableWidget):
                 # a name that is being edited stays so
                 if cell.text() != text:
                     cell.setText(text)
-                cell.setToolTip(item.message or _ends(item) or text)
+                # a long name is cut off where there is little room
+                own = item.name if column == _NAME else ""
+                cell.setToolTip(own or item.message or _ends(item) or text)
             cell = self._cell(row, _ID)
             if cell.data(Qt.ItemDataRole.UserRole) != item.id:
                 # Qt takes its time over icons
@@ -172,16 +174,14 @@ def _slices(item: BoxObject) -> str:
 
 
 def _ends(item: BoxObject) -> str:
-    """Why propagation has stopped."""
-    return "\n".join(f"Slice {z}: {reason}." for z, reason in ends_of(item))
+    """Where and why propagation has stopped."""
+    return "\n".join(f"Slice {position}: {why}." for position, why in why_by_slice(item).items())
 
 
 def _stage(item: BoxObject) -> str:
     if item.stage != "propagated":
         return item.stage
-    # ends that the range has set need no explanation
-    reasons = {reason for _, reason in ends_of(item) if not reason.startswith("end of")}
-    return ", ".join(sorted(reasons)) or item.stage
+    return ", ".join(sorted({reason for _, reason in unasked_ends(item)})) or item.stage
 
 
 def _swatch(colour: NDArray) -> QIcon:

@@ -60,7 +60,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer = napari_viewer
         # who brings a predictor of their own has chosen already
         self._choice, missing = recall(devices()) if load is None else (ModelChoice(), "")
-        self._loaded = remembered = self._choice
+        self._tried = remembered = self._choice  # the last one that was to be loaded
         self._predictor = LazyPredictor(load or (lambda: load_predictor(remembered)))
         self._runner = Runner()
         self._works: dict[Any, Work] = {}
@@ -151,6 +151,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer.layers.events.renamed.connect(self._layer_renamed)
         self.viewer.dims.events.order.connect(self._show_range)
         self.viewer.dims.events.current_step.connect(self._moved)
+        self.viewer.grid.events.enabled.connect(self._warn_of_grid)
         self.destroyed.connect(self._runner.close)
 
     # ---- the image
@@ -296,6 +297,10 @@ class SwinLiteMedSAMWidget(QWidget):
             if work.layers.boxes is not None and self._predictor.loaded:
                 self._runs.prepare(work, work.edits.plane_in_view(), _STAYS)
 
+    def _warn_of_grid(self, event: Any = None) -> None:
+        if self.viewer.grid.enabled and self._work is not None and self._work.drawing:
+            self._messages.warn("In grid mode boxes and prompts lie in other tiles than the image. New box ends it.")
+
     def _begin(self, image: "napari.layers.Image") -> None:
         layers = SessionLayers(self.viewer, image, self._predictor, take_up(image))
         layers.session.changed.connect(self._objects_changed)
@@ -325,19 +330,22 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _exchange_model(self, choice: ModelChoice) -> None:
         def load() -> "Predictor":
+            # the user may choose yet another one meanwhile
+            self._tried = choice
             predictor = load_predictor(choice)
             remember(choice)
-            # the user may have chosen yet another one, which need not load
-            self._loaded = choice
             return predictor
 
         self._runs.exchange(self._predictor, load)
 
-    def _model_exchanged(self, done: bool) -> None:
-        if done:
-            self._choice = self._loaded
+    def _model_exchanged(self, error: Exception | None) -> None:
+        section = self.panel.model_section
+        if error is None:
+            self._choice = self._tried
             self.intents.run()
-        self.panel.model_section.show_choice(self._choice)
+        elif self._tried.checkpoint != self._choice.checkpoint:
+            section.withdraw(self._tried.checkpoint, str(error))
+        section.show_choice(self._choice)
         self._show_objects()
 
     # ---- what runs
@@ -387,6 +395,8 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _objects_changed(self, change: Change) -> None:
         """Show the objects; while steps of a propagation pour in, only now and then."""
+        if change.waits and self._work is not None and not self._work.session.live:
+            self._messages.say("Live is off: press Run for a new mask.")
         if change.goes_on:
             self._show_soon()
         else:
@@ -456,3 +466,4 @@ class SwinLiteMedSAMWidget(QWidget):
         self.viewer.layers.events.renamed.disconnect(self._layer_renamed)
         self.viewer.dims.events.order.disconnect(self._show_range)
         self.viewer.dims.events.current_step.disconnect(self._moved)
+        self.viewer.grid.events.enabled.disconnect(self._warn_of_grid)

@@ -83,7 +83,7 @@ class WindowSection(QWidget):
             self._image.events.contrast_limits.disconnect(self._limits_changed)
             if image is not self._image:
                 # percentiles of the one are not those of the other
-                self.presets.setCurrentIndex(0)
+                self.show_no_preset()
         self._image = image
         reason = "there is no image" if image is None else ""
         if image is not None:
@@ -93,6 +93,10 @@ class WindowSection(QWidget):
         for control in (self.presets, self.width_box, self.level_box):
             allow(control, reason)
         self._show_limits()
+
+    def show_no_preset(self) -> None:
+        """Let the window be as the image shows it."""
+        self.presets.setCurrentIndex(0)
 
     def set_limits(self, low: float, high: float) -> None:
         """Set the layer's contrast limits, if they can be told apart."""
@@ -117,13 +121,13 @@ class WindowSection(QWidget):
         chosen = self.presets.currentData()
         # percentiles stand for other limits in each image, so their name stays while the user looks at it
         if isinstance(chosen, Preset) and not np.allclose(chosen.limits, (low, high)):
-            self.presets.setCurrentIndex(0)
+            self.show_no_preset()
 
     def _number_set(self) -> None:
         width, level = self.width_box.value(), self.level_box.value()
         low, high = level - width / 2, level + width / 2
         if low < high:
-            self.presets.setCurrentIndex(0)
+            self.show_no_preset()
             self.set_limits(low, high)
         else:
             # numbers that the layer does not take must not stand there as if it had
