@@ -15,7 +15,7 @@ from .prompts import covered_part
 
 Mask = NDArray[np.bool_]
 
-# half a standard deviation each, the mean in the middle of one; what is further away is all the same
+# edges, in standard deviations from the mean, which is the middle of a bin; what is further away is all the same
 _BINS = np.arange(-6.25, 6.5, 0.5)
 # of the square root of an object's area: how far its surroundings reach
 _AROUND = 0.45
@@ -33,20 +33,19 @@ class Appearance:
 
     Parameters
     ----------
-    mean, unit : float
-        Of the object's intensities; bins are half a unit wide, so that neither scale nor window matters.
+    edges : array
+        Of the bins, which are as wide as the object's intensities vary, so that neither scale nor window matters.
     inside, around : array
         Share of each bin.
     """
 
-    mean: float
-    unit: float
+    edges: NDArray[np.float64]
     inside: NDArray[np.float64]
     around: NDArray[np.float64]
 
     def likeness(self, values: NDArray) -> float:
         """How much intensities, ``(N,)``, have in common with the object's: common area of the histograms, 0 to 1."""
-        return float(np.minimum(self._shares(values), self.inside).sum())
+        return float(np.minimum(_shares(values, self.edges), self.inside).sum())
 
     def part_alike(self, pixels: NDArray, mask: Mask, blur: float = 0) -> Mask:
         """The part of a mask, ``(H, W)``, where intensities are not much rarer in the object than around it.
@@ -62,18 +61,10 @@ class Appearance:
             return mask
         inside, around = (np.convolve(x, _BLUR, "same") + _RARE for x in (self.inside, self.around))
         part = covered_part(mask, int(np.ceil(3 * blur)))
-        evidence = np.log(inside / around)[self._bins(pixels[part])]
+        evidence = np.log(inside / around)[_bins(pixels[part], self.edges)]
         kept = np.zeros_like(mask)
         kept[part] = mask[part] & (gaussian_filter(evidence, blur) >= np.log(_LEAST_RATIO))
         return kept
-
-    def _bins(self, values: NDArray) -> NDArray[np.intp]:
-        """Bin of each intensity, of any shape; NaN counts as the smallest, as it does for the network."""
-        deviations = (values.astype(float) - self.mean) / self.unit
-        return np.clip(np.digitize(np.nan_to_num(deviations, nan=-np.inf), _BINS) - 1, 0, len(_BINS) - 2)
-
-    def _shares(self, values: NDArray) -> NDArray[np.float64]:
-        return np.bincount(self._bins(values), minlength=len(_BINS) - 1) / max(len(values), 1)
 
 
 def appearance(pixels: NDArray, mask: Mask, level: float) -> Appearance:
@@ -92,9 +83,8 @@ def appearance(pixels: NDArray, mask: Mask, level: float) -> Appearance:
     values = values[np.isfinite(values)]
     # a mask of pixels without numbers looks like nothing else
     mean, deviation = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
-    nothing = np.zeros(len(_BINS) - 1)
-    found = Appearance(mean, max(deviation, level) or 1.0, nothing, nothing)
-    return Appearance(mean, found.unit, found._shares(values), found._shares(_surroundings(pixels, mask)))
+    edges = mean + (max(deviation, level) or 1.0) * _BINS
+    return Appearance(edges, _shares(values, edges), _shares(_surroundings(pixels, mask), edges))
 
 
 def brightness(image: NDArray) -> NDArray:
@@ -114,3 +104,12 @@ def _surroundings(pixels: NDArray, mask: Mask) -> NDArray:
     part = covered_part(mask, int(np.ceil(reach)))
     away = distance_transform_edt(~mask[part])
     return pixels[part][(away > 0) & (away <= reach)]
+
+
+def _bins(values: NDArray, edges: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Bin of each intensity, of any shape; NaN counts as the smallest, as it does for the network."""
+    return np.clip(np.digitize(np.nan_to_num(values.astype(float), nan=-np.inf), edges) - 1, 0, len(edges) - 2)
+
+
+def _shares(values: NDArray, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.bincount(_bins(values, edges), minlength=len(edges) - 1) / max(len(values), 1)

@@ -1,4 +1,4 @@
-"""One slice of a volume, read when it is first needed."""
+"""One slice of a volume, read when it is first needed: not at all if what is made of it is still known."""
 
 from functools import cached_property
 from typing import Any
@@ -15,20 +15,20 @@ class Slice:
     Parameters
     ----------
     volume : array-like
-        ``(Z, H, W)`` or ``(Z, H, W, C)``.
-    z : int
-        Index of the slice.
+        ``(Z, H, W)`` or ``(Z, H, W, C)``, or of more axes.
+    index : int or tuple
+        What of it is the slice.
     window : (low, high), optional
         Intensities outside are cut off.
     """
 
-    def __init__(self, volume: Any, z: int, window: tuple[float, float] | None = None):
-        self._volume, self._z, self._window = volume, z, window
+    def __init__(self, volume: Any, index: Any, window: tuple[float, float] | None = None):
+        self._volume, self._index, self._window = volume, index, window
 
     @cached_property
     def pixels(self) -> NDArray:
         """``(H, W)`` or ``(H, W, C)``, as they are."""
-        return np.asarray(self._volume[self._z])
+        return np.asarray(self._volume[self._index])
 
     @cached_property
     def intensities(self) -> NDArray:

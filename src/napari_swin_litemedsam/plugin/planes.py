@@ -120,24 +120,6 @@ def _places(where: Any) -> list[int]:
     return list(range(where.start, where.stop)) if isinstance(where, slice) else np.unique(where).tolist()
 
 
-class Slice:
-    """The pixels of a plane, read when they are first needed: not at all if what is made of them is still known.
-
-    Parameters
-    ----------
-    data : array-like
-        With the axes of the image, and perhaps one of colours after them.
-    plane : Plane
-        What is read of it.
-    """
-
-    def __init__(self, data: Any, plane: Plane):
-        self._data, self._plane = data, plane
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
-        return np.asarray(self._data[self._plane.index], dtype=dtype)
-
-
 class Stack:
     """The neighbours of a plane as a volume (depth, rows, columns), read plane by plane.
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..slices import Slice
 from ..stopping import Stop
 from .carrying import Route, boxes_of, carry_again, outgrown_ends, tracks_of
 from .editing import Editing
 from .history import Step
 from .objects import BoxObject, Carried, Change, Request, State, Window
 from .patches import Mask, Patch
-from .planes import Plane, Slice, Stack
+from .planes import Plane, Stack
 
 if TYPE_CHECKING:
     from ..answers import Prediction
@@ -99,14 +100,14 @@ class Session(Editing):
     def prepare(self, plane: Plane, window: Window) -> None:
         """Encode a plane, so that the first answer on it comes at once; to be called in a worker."""
         key = (self._key(plane), plane.position)
-        self.predictor().set_image(Slice(self.data, plane), window=window, key=key)
+        self.predictor().set_image(Slice(self.data, plane.index), window=window, key=key)
 
     def compute(self, request: Request) -> "Iterator[tuple[Prediction, bool]]":
         """Run the model, in a worker; yield an answer, and whether it is the last.
 
         Where a second look takes an encoding of its own, the answer of the first comes before.
         """
-        predictor, image = self.predictor(), Slice(self.data, request.plane)
+        predictor, image = self.predictor(), Slice(self.data, request.plane.index)
         prompts = (
             *(request.points, request.point_labels, request.scribble),
             *(request.seed, request.placed, request.painted),
