@@ -38,7 +38,7 @@ class CarryOptions(QWidget):
         explain(self.one_part, "Drop parts of a mask that do not touch the object on the slice before.")
         self.filled = QCheckBox("Fill holes")
         explain(self.filled, "Fill what the mask of a slice encloses.")
-        self.alike = QCheckBox("Leave out what looks like the surroundings")
+        self.alike = QCheckBox("Leave out what looks different")
         explain(
             self.alike,
             "Drop pixels of a mask whose intensity is rarer in the object than around it, on the nearest slice with a "
