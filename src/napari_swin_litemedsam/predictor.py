@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_Part = tuple[Tile, Frame, Answer]
+"""What a second look has found: where, and in which frame."""
+
+_TOGETHER = 64  # prompts whose answers are in memory at once, 16 MB; those of a part of the image are run together
+
 
 class EmptyBoxError(ValueError):
     """A box that covers nothing of the image."""
@@ -176,14 +181,6 @@ class Predictor:
         self._current = self._encoded(source)
         self._closer = source if (self._zoom if zoom is None else zoom) else None
 
-    def is_to_be_encoded(self, box: ArrayLike) -> bool:
-        """Whether `predict` for this box would encode the part of the image around it, a small object's, at first."""
-        frame, closer = self._image.frame, self._closer
-        if closer is None:
-            return False
-        tile = tile_around(clip_box(box, frame.height, frame.width), (frame.height, frame.width))
-        return tile is not None and closer.name(tile) not in closer.cache
-
     def _encoded(self, source: _Source, tile: Tile | None = None) -> _Encoded:
         name, cache = source.name(tile), source.cache
         found = cache.get(name)
@@ -250,6 +247,19 @@ class Predictor:
         prompts = self._prompts(box, points, point_labels, scribble, seed, placed, painted)
         return next(self._decode(self._image, self._closer, [prompts]))
 
+    def predict_soon(self, box: ArrayLike, *prompts: Any, **more: Any) -> Iterator[tuple[Prediction, bool]]:
+        """Yield what `predict` returns, and True; before that, the mask of the first look alone, and False.
+
+        The first comes for small objects whose second look takes an encoding of its own, so that there is a mask after
+        half of the time. Takes what `predict` takes.
+        """
+        asked, image, closer = self._prompts(box, *prompts, **more), self._image, self._closer
+        answers = self._answers(image, [asked])
+        if closer is not None and any(closer.name(tile) not in closer.cache for tile in _tiles(image.frame, [asked])):
+            yield _prediction(image.frame, asked, answers[0]), False
+        for prediction in self._finished(image, closer, [asked], answers):
+            yield prediction, True
+
     def predict_many(
         self,
         boxes: Sequence[ArrayLike],
@@ -290,26 +300,25 @@ class Predictor:
             raise RuntimeError("no image to predict on: call set_image first")
         return self._current
 
-    def _prompts(self, box: ArrayLike, *prompts: Any) -> FramePrompts:
+    def _prompts(self, box: ArrayLike, *prompts: Any, **more: Any) -> FramePrompts:
         frame = self._image.frame
-        return prompts_in_frame(frame, self._image.area, clip_box(box, frame.height, frame.width), *prompts)
+        return prompts_in_frame(frame, self._image.area, clip_box(box, frame.height, frame.width), *prompts, **more)
 
     def _decode(self, image: _Encoded, closer: _Source | None, prompts: list[FramePrompts]) -> Iterator[Prediction]:
-        for first in range(0, len(prompts), self.backend.batch):
-            group = prompts[first : first + self.backend.batch]
-            answers = self._answers(image, group)
-            again = {} if closer is None else self._closer_answers(image.frame, closer, group)
-            for number, prompt in enumerate(group):
-                # one by one, since those of a large image take much more room than those of the frame
-                answer = in_image(image.frame, answers[number])
-                if number in again:
-                    tile, frame, part = again[number]
-                    answer = mean_of_looks(answer, in_image(frame, part), tile)
-                yield prediction_of(image.frame, prompt, _heeding(image.frame, prompt, answer))
+        for first in range(0, len(prompts), _TOGETHER):
+            group = prompts[first : first + _TOGETHER]
+            yield from self._finished(image, closer, group, self._answers(image, group))
 
-    def _closer_answers(
-        self, whole: Frame, closer: _Source, prompts: list[FramePrompts]
-    ) -> dict[int, tuple[Tile, Frame, Answer]]:
+    def _finished(
+        self, image: _Encoded, closer: _Source | None, prompts: list[FramePrompts], answers: list[Answer]
+    ) -> Iterator[Prediction]:
+        """Predictions from the answers of the first look, with the second look where there is one."""
+        again = {} if closer is None else self._closer_answers(image.frame, closer, prompts)
+        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            # one by one, since those of a large image take much more room than those of the frame
+            yield _prediction(image.frame, prompt, answer, again.get(number))
+
+    def _closer_answers(self, whole: Frame, closer: _Source, prompts: list[FramePrompts]) -> dict[int, _Part]:
         """Answers for the prompts of small objects, by number, in the frames of the tiles around them."""
         found = {}
         for tile, chosen in _tiles(whole, prompts).items():
@@ -323,9 +332,10 @@ class Predictor:
         # an absent scribble is not an empty one, so the two kinds cannot share a batch
         for with_scribble in (False, True):
             chosen = [i for i, p in enumerate(prompts) if (p.scribble is not None) == with_scribble]
-            if chosen:
-                logits, iou = self._run(image.features, [prompts[i] for i in chosen])
-                answers.update(zip(chosen, zip(logits, iou.tolist(), strict=True), strict=True))
+            for first in range(0, len(chosen), self.backend.batch):
+                group = chosen[first : first + self.backend.batch]
+                logits, iou = self._run(image.features, [prompts[i] for i in group])
+                answers.update(zip(group, zip(logits, iou.tolist(), strict=True), strict=True))
         return [answers[i] for i in range(len(prompts))]
 
     def _run(self, features: Features, group: list[FramePrompts]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -344,10 +354,15 @@ class Predictor:
         )
 
 
-def _heeding(frame: Frame, prompt: FramePrompts, answer: Answer) -> Answer:
-    """An answer in the image that contradicts nothing that someone has placed or painted."""
+def _prediction(frame: Frame, prompt: FramePrompts, answer: Answer, closer: _Part | None = None) -> Prediction:
+    """What is told of an answer, which contradicts nothing that someone has placed or painted."""
+    logits, iou = in_image(frame, answer)
+    if closer is not None:
+        tile, part_frame, part = closer
+        logits, iou = mean_of_looks((logits, iou), in_image(part_frame, part), tile)
     points, labels = frame.to_image(prompt.points[prompt.placed]), prompt.labels[prompt.placed]
-    return heeded(answer[0], points, labels, frame.box_to_image(prompt.box), prompt.painted), answer[1]
+    logits = heeded(logits, points, labels, frame.box_to_image(prompt.box), prompt.painted)
+    return prediction_of(frame, prompt, (logits, iou))
 
 
 def _plain(window: Sequence[float] | None) -> tuple[float, float] | None:

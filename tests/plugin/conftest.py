@@ -45,14 +45,25 @@ class FakePredictor:
         self.allowed = Event()
         self.allowed.set()
 
-    def is_to_be_encoded(self, box):
-        return self.small
-
     def set_image(self, image, window=None, key=None, zoom=None):
         self.images.append((np.array(image), window, key))
-        self.first_look = self.small and zoom is False
 
-    def predict(self, box, points=None, point_labels=None, scribble=None, seed=0, placed=None, painted=None):
+    def predict_soon(self, *asked):
+        if self.small:
+            yield self.predict(*asked, first_look=True), False
+        yield self.predict(*asked), True
+
+    def predict(
+        self,
+        box,
+        points=None,
+        point_labels=None,
+        scribble=None,
+        seed=0,
+        placed=None,
+        painted=None,
+        first_look=False,
+    ):
         assert self.allowed.wait(10)
         height, width = self.images[-1][0].shape[:2]
         self.calls.append({"box": box, "points": points, "labels": point_labels, "scribble": scribble, "seed": seed})
@@ -61,7 +72,7 @@ class FakePredictor:
         y0, x0, y1, x1 = np.rint(box).astype(int)
         mask = np.zeros((height, width), bool)
         mask[y0 : y1 + 1, x0 : x1 + 1] = True
-        if self.first_look:
+        if first_look:
             mask[y1] = False
         if points is None:
             points = np.array([[y0 + 1 + seed, x0 + 1], [y0 + 1, x1 - 1], [y1 - 1, x1 - 1], [y1 - 1, x0 + 1]], float)

@@ -107,20 +107,15 @@ class Session(Editing):
 
         Where a second look takes an encoding of its own, the answer of the first comes before.
         """
-        predictor, image = self.predictor(), Slice(self.data, request.plane.index)
-        prompts = (
-            *(request.points, request.point_labels, request.scribble),
-            *(request.seed, request.placed, request.painted),
-        )
-        predictor.set_image(image, request.window, request.key)
-        if predictor.is_to_be_encoded(request.box):
-            predictor.set_image(image, request.window, request.key, zoom=False)
-            yield predictor.predict(request.box, *prompts), False
+        predictor = self.predictor()
+        predictor.set_image(Slice(self.data, request.plane.index), request.window, request.key)
+        prompts = (request.points, request.point_labels, request.scribble)
+        more = (request.seed, request.placed, request.painted)
+        for answer in predictor.predict_soon(request.box, *prompts, *more):
+            yield answer
             if self._asked(request.id, request.version) is None:
                 # what the user has done meanwhile comes first
                 return
-            predictor.set_image(image, request.window, request.key)
-        yield predictor.predict(request.box, *prompts), True
 
     def accept(self, request: Request, prediction: "Prediction", last: bool = True) -> BoxObject | None:
         """Take an answer; return its object, or None if the object has changed since it was asked for.
