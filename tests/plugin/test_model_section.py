@@ -29,15 +29,11 @@ def test_a_file_is_chosen_at_once_and_listed_once(section, qtbot):
     assert [section.models.itemText(row) for row in range(section.models.count())] == ["Bundled", "mine.pth"]
 
 
-def test_trainings_are_offered(section, tmp_path):
-    (tmp_path / "liver").mkdir()
-    (tmp_path / "liver" / "best.safetensors").touch()
-    section.open_folder(tmp_path)
+def test_trainings_that_were_found_are_offered(section):
+    section.show_found([Path("liver/best.safetensors")])
     section.models.hidePopup()
     assert section.models.itemText(1) == "liver"
     assert section.choice == ModelChoice()
-    section.open_folder(tmp_path / "nothing here")
-    assert section.facts.text().startswith("There is no finished training")
 
 
 def test_can_be_set_back(section):

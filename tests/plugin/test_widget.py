@@ -194,6 +194,7 @@ class TestSeveralImages:
         settle(widget)
         assert widget.panel.table.rowCount() == 1
         widget.image = picture
+        assert widget.panel.status.text() == "Objects of 'picture': 1."
         assert widget._work.session.objects[1].box == BOX
         assert viewer.layers["other masks"].data.sum() == 64
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_swin_litemedsam.model.checkpoint import CheckpointError
 from napari_swin_litemedsam.plugin import side_jobs
 from napari_swin_litemedsam.plugin import widget as widget_module
 from napari_swin_litemedsam.plugin.loading import ModelChoice
@@ -332,6 +333,44 @@ class TestModel:
         widget = open_widget(load=None)
         assert widget.panel.model_section.choice == ModelChoice()
         assert "gone.pth" in warnings_shown[-1].message
+
+    def test_of_the_last_time_is_damaged(
+        self, volume, open_widget, draw, settle, predictor, warnings_shown, monkeypatch, tmp_path
+    ):
+        damaged, loaded = tmp_path / "damaged.pth", []
+        damaged.touch()
+
+        def load(choice):
+            if choice.checkpoint == damaged:
+                raise CheckpointError("damaged.pth is cut off")
+            loaded.append(choice)
+            return predictor
+
+        monkeypatch.setattr(widget_module, "load_predictor", load)
+        remember(ModelChoice(damaged, "torch"))
+        widget = open_widget(load=None)
+        models = widget.panel.model_section.models
+        assert models.currentText() == "damaged.pth"
+        draw(widget, BOX, axial(2))
+        settle(widget)
+        assert len(predictor.calls) == 1
+        assert loaded == [ModelChoice(None, "torch")]
+        assert widget.panel.model_section.choice == ModelChoice(None, "torch")
+        assert models.findText("damaged.pth") < 0
+        assert "damaged.pth is cut off. The bundled weights" in warnings_shown[-1].message
+
+    def test_finished_trainings_are_found_in_a_folder(self, widget, settle, warnings_shown, tmp_path):
+        section = widget.panel.model_section
+        (tmp_path / "liver").mkdir()
+        (tmp_path / "liver" / "best.safetensors").touch()
+        section.searched.emit(tmp_path)
+        settle(widget)
+        section.models.hidePopup()
+        assert section.models.findText("liver") > 0
+        assert widget.panel.status.text().startswith("Finished trainings: 1")
+        section.searched.emit(tmp_path / "nothing here")
+        settle(widget)
+        assert "There is no finished training in" in warnings_shown[-1].message
 
     def test_one_that_does_not_load_changes_nothing(self, widget, settle, predictor, warnings_shown, tmp_path):
         before = len(predictor.calls)

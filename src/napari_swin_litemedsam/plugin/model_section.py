@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLabel, QMenu, QTo
 from ..backends import NAMES
 from ..backends.model import LITE_MEDSAM, has_lite_medsam
 from .controls import column, explain, keep_narrow, row, text_of_lines
-from .loading import ModelChoice, finished_trainings
+from .loading import ModelChoice
 
 _NEEDS = {"openvino": "openvino", "openvino-int8": "openvino"}  # modules that backends need and that may be missing
 
@@ -23,6 +23,7 @@ class ModelSection(QWidget):
     """Offers the bundled weights, files, and finished trainings; shows what the chosen ones take."""
 
     chosen = Signal(object)  # ModelChoice
+    searched = Signal(object)  # Path of a folder that may have trainings in it
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -123,14 +124,11 @@ class ModelSection(QWidget):
         self.models.setCurrentIndex(self.models.findData(str(path)))
         self.chosen.emit(self.choice)
 
-    def open_folder(self, folder: Path) -> None:
-        """Offer all finished trainings in a folder."""
-        found = finished_trainings(folder)
-        self.offer(found)
-        if found:
+    def show_found(self, checkpoints: list[Path]) -> None:
+        """Offer what was found in a folder."""
+        self.offer(checkpoints)
+        if checkpoints:
             self.models.showPopup()
-        else:
-            self.facts.setText(f"There is no finished training in {folder}.")
 
     def _open_file(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", "Checkpoints (*.safetensors *.pth)")
@@ -140,7 +138,7 @@ class ModelSection(QWidget):
     def _open_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Find trainings")
         if name:
-            self.open_folder(Path(name))
+            self.searched.emit(Path(name))
 
     def _disable_missing(self) -> None:
         model = self.backends.model()

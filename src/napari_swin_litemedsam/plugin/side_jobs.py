@@ -1,6 +1,7 @@
-"""What runs beside the model: correcting and comparing with labels made elsewhere, and measuring of the window."""
+"""What runs beside the model: work with labels made elsewhere, measuring of the window, looking for trainings."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from ..preprocessing import percentile_window
 from .editing import label_masks
 from .images import part_of, pixels_of, spacing_of
+from .loading import finished_trainings
 from .messages import Messages
 from .panel import Panel
 from .patches import Patch
@@ -60,7 +62,7 @@ class SideJobs:
 
     def _is_free(self) -> bool:
         if self.busy:
-            self._messages.say("The last comparison or measurement still runs.")
+            self._messages.say("The last comparison, measurement or search still runs.")
         return not self.busy
 
     def correct(self) -> None:
@@ -168,4 +170,26 @@ class SideJobs:
             if error is not None:
                 self._messages.fail("Window", error)
 
+        self._runner.start(steps, take, end)
+
+    def find_trainings(self, folder: Path) -> None:
+        """Offer the weights of all finished trainings in a folder."""
+        if not self._is_free():
+            return
+
+        def steps() -> Iterator[list[Path]]:
+            yield finished_trainings(folder)
+
+        def take(found: list[Path]) -> None:
+            self._panel.model_section.show_found(found)
+            if found:
+                self._messages.say(f"Finished trainings: {len(found)}. They are in the list of models.")
+            else:
+                self._messages.warn(f"There is no finished training in {folder}.")
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail("Trainings", error)
+
+        self._messages.say(f"Looking for trainings in {folder} …")
         self._runner.start(steps, take, end)

@@ -1,11 +1,12 @@
 """The widget: it joins the panel, the layers of the chosen image and the worker."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image, Labels
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, QTimer, Signal
 from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
@@ -55,13 +56,15 @@ class SwinLiteMedSAMWidget(QWidget):
         Returns the predictor; called in a worker when it is first needed.
     """
 
+    _fell_back = Signal(str)  # from a worker: why the checkpoint of the last time is not taken
+
     def __init__(self, napari_viewer: "Viewer", load: "Callable[[], Predictor] | None" = None):
         super().__init__()
         self.viewer = napari_viewer
         # who brings a predictor of their own has chosen already
         self._choice, missing = recall(devices()) if load is None else (ModelChoice(), "")
         self._tried = remembered = self._choice  # the last one that was to be loaded
-        self._predictor = LazyPredictor(load or (lambda: load_predictor(remembered)))
+        self._predictor = LazyPredictor(load or (lambda: self._load_remembered(remembered)))
         self._runner = Runner()
         self._works: dict[Any, Work] = {}
         self._work: Work | None = None
@@ -131,6 +134,8 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.table.shown.connect(intents.show_or_hide)
         panel.table.unwanted.connect(intents.remove)
         panel.model_section.chosen.connect(self._exchange_model)
+        panel.model_section.searched.connect(self._side_jobs.find_trainings)
+        self._fell_back.connect(self._take_bundled)
         panel.channels.axis_chosen.connect(intents.take_channels)
         panel.channels.channel_chosen.connect(intents.show_channel)
         panel.window_section.changed.connect(intents.take_window)
@@ -270,13 +275,16 @@ class SwinLiteMedSAMWidget(QWidget):
 
     def _take_image(self) -> None:
         """Work on the chosen image, each image with its own boxes."""
-        image = self.image
+        image, before = self.image, self._work
         self._leave(image)
         self._work = None if image is None else self._works.get(image)
         if image is None:
             self._messages.say("Open an image or a volume to begin.")
         elif self._work is None:
             self._begin(image)
+        elif self._work is not before:
+            # what was said last is of another image
+            self._messages.say(f"Objects of '{image.name}': {len(self._work.session.objects)}.")
         if self._work is not None:
             self._show_range()
         self.panel.window_section.show_image(image)
@@ -327,6 +335,23 @@ class SwinLiteMedSAMWidget(QWidget):
                         self.viewer.layers.remove(layer)
 
     # ---- the model
+
+    def _load_remembered(self, choice: ModelChoice) -> "Predictor":
+        """Load the model of the last time, or else the bundled weights: the user has not asked for it today."""
+        try:
+            return load_predictor(choice)
+        except Exception as error:
+            if choice.checkpoint is None:
+                raise
+            predictor = load_predictor(replace(choice, checkpoint=None))
+            self._fell_back.emit(str(error))
+            return predictor
+
+    def _take_bundled(self, why: str) -> None:
+        checkpoint, self._choice = self._choice.checkpoint, replace(self._choice, checkpoint=None)
+        self.panel.model_section.withdraw(checkpoint, why)
+        self.panel.model_section.show_choice(self._choice)
+        self._messages.warn(f"The checkpoint that you used last does not load: {why}. The bundled weights are taken.")
 
     def _exchange_model(self, choice: ModelChoice) -> None:
         def load() -> "Predictor":
