@@ -47,3 +47,28 @@ def test_towards_nothing_the_mask_stays_up_to_the_middle(share, kept):
     assert between.any() == kept
     (between,) = interpolate_masks(np.zeros_like(mask), mask, share)
     assert between.any() == (share > 0.5)
+
+
+def test_a_shape_that_moves_on_by_more_than_its_size_leaves_no_gap():
+    first, second = disc((12, 10), 5), disc((50, 44), 8)
+    masks = interpolate_masks(first, second, [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_array_equal(masks[0], first)
+    np.testing.assert_array_equal(masks[4], second)
+    areas = [mask.sum() for mask in masks]
+    assert areas == sorted(areas)
+    middles = [np.argwhere(mask).mean(axis=0) for mask in masks]
+    np.testing.assert_allclose(middles, np.linspace((12, 10), (50, 44), 5), atol=1)
+
+
+def test_nor_does_one_that_is_bent_around_its_centroid():
+    bent = disc((8, 8), 8) & ~disc((8, 8), 6)
+    bent[6:11, :5] = False
+    (between,) = interpolate_masks(bent, disc((55, 50), 4), 0.5)
+    assert between.any()
+
+
+def test_nor_one_that_moves_along_the_edge_of_the_image():
+    (between,) = interpolate_masks(disc((8, 0), 6), disc((50, 63), 6), 0.5)
+    assert between.sum() == pytest.approx(disc((8, 0), 6).sum(), rel=0.2)
+    (between,) = interpolate_masks(disc((8, 0), 6), disc((50, 0), 6), 0.5)
+    np.testing.assert_array_equal(between, disc((29, 0), 6))

@@ -45,4 +45,5 @@ class Slice:
         return low, high
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
-        return np.array(self.pixels, dtype=dtype, copy=copy)
+        # NumPy 1 knows no copy=None
+        return np.asarray(self.pixels, dtype) if copy is None else np.array(self.pixels, dtype, copy=copy)

@@ -1,6 +1,7 @@
 """`predict` on scans with boxes files; challenge files are tested in `test_predict.py`."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -125,6 +126,31 @@ def test_objects_without_a_pixel_are_told(save_scan, command, tmp_path):
     _, said, _ = command("predict", path, "-o", tmp_path / "out")
     assert said[0].startswith("a: 2 objects, ")
     assert said[0].endswith("s (without a pixel: liver)")
+
+
+def test_slices_of_a_box_without_a_pixel_are_counted(save_scan, command, tmp_path):
+    # of slices 1 to 3 the second box covers the last
+    path = save_scan("a.mha", BOX, {"label": 5, "name": "spleen", "box": [3, 0, 0, 4, 6, 6]})
+    _, said, _ = command("predict", path, "-o", tmp_path / "out")
+    assert said[0].endswith("s (without a pixel: liver on 1 of 3 slices)")
+    _, said, _ = command("predict", path, "-o", tmp_path / "out", "--range", 2, 4)
+    assert said[0].endswith("s (without a pixel: liver on 1 of 2 slices)")
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_told_once_in_a_line_with_the_input(save_scan, command, tmp_path, monkeypatch):
+    real = predict.segment
+
+    def warned(*args):
+        warnings.warn("some pixels are\nno numbers", stacklevel=1)
+        warnings.warn("some pixels are\nno numbers", stacklevel=1)
+        return real(*args)
+
+    monkeypatch.setattr(predict, "segment", warned)
+    paths = [save_scan(f"{name}.mha", BOX) for name in "ab"]
+    code, said, err = command("predict", *paths, "-o", tmp_path / "out")
+    assert (code, len(said)) == (0, 2)
+    assert err == [f"{path}: some pixels are no numbers" for path in paths]
 
 
 def test_a_range_cuts_boxes(save_scan, command, tmp_path):

@@ -252,11 +252,15 @@ import resource, signal, sys
 import numpy as np
 from napari_swin_litemedsam.io import write_labels
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+room, *paths = int(sys.argv[1]), *sys.argv[2:]
 labels = np.random.default_rng(0).integers(0, 60000, (40, 50, 60))
-for path in sys.argv[1:]:
+for path in paths:
     write_labels(path, labels[0, :5, :5])
-resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
-for path in sys.argv[1:]:
+if room < 1000:
+    # short enough to be written when the file is closed
+    labels = labels[:, :6, :6]
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+for path in paths:
     try:
         write_labels(path, labels[0] if path.endswith("png") else labels)
     except OSError as error:
@@ -265,11 +269,14 @@ for path in sys.argv[1:]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the limit that stands for a full disk is Unix's")
-def test_a_full_disk_leaves_the_old_files_whole(tmp_path):
+@pytest.mark.parametrize("room", [30, 20000])
+def test_a_full_disk_leaves_the_old_files_whole(tmp_path, room):
     names = [f"x{suffix}" for suffix in (*PLACED, ".npz", ".png", ".tif")]
     code = FULL_DISK.replace("labels[0] if", "np.tile(labels[0], (9, 9)) if")
     done = subprocess.run(
-        [sys.executable, "-c", code, *(str(tmp_path / name) for name in names)], capture_output=True, text=True
+        [sys.executable, "-c", code, str(room), *(str(tmp_path / name) for name in names)],
+        capture_output=True,
+        text=True,
     )
     assert done.stdout.count("refused") == len(names), done.stdout + done.stderr
     for name in names:

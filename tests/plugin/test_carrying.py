@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_swin_litemedsam.plugin.carrying import Reach, Route, boxes_of, ends_of
+from napari_swin_litemedsam.plugin.ends import unasked_ends
 from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import Plane
 from napari_swin_litemedsam.plugin.session import Session
@@ -154,6 +155,17 @@ class TestReach:
         session.data[8:] = 1
         assert carry(session) == [8, 9, 10, 11]
         assert item.masks[axial(8)]
+
+    def test_what_looks_different_within_a_range_is_told(self, session):
+        session.data[:, 10:31, 20:51] = 10
+        session.data[8:, 10:31, 20:51] = 1
+        item = boxed(session)
+        carry(session, 3, 9)
+        assert not item.masks[axial(8)]
+        assert unasked_ends(item) == [(8, "nothing left")]
+        carry(session, 3, 9, alike=False)
+        assert item.masks[axial(8)]
+        assert unasked_ends(item) == []
 
     def test_masks_beyond_a_range_that_ends_with_nothing_stay(self, session):
         session.data[:, 10:31, 20:51] = 10

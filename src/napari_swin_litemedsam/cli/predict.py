@@ -5,16 +5,19 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..geometry import Scan
 from ..io import write_labels
-from ..io.boxes import segments_of
+from ..io.boxes import ScanBox, segments_of
 from ..io.scans import check_target
 from ..io.segments import stem_of
 from ..io.times import read_times, write_times
@@ -115,7 +118,8 @@ def run(args: argparse.Namespace) -> int:
     for job in jobs:
         start = time.perf_counter()
         try:
-            count, empty = _do(job, args, predictor)
+            with _warnings_of(job.path):
+                count, missing = _do(job, args, predictor)
             seconds = time.perf_counter() - start
             if args.times:
                 write_times(job.target.parent, {stem_of(job.target): seconds})
@@ -131,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"interrupted; {done} of {len(jobs)} cases are done", file=sys.stderr)
             return 130
         done += 1
-        without = f" (without a pixel: {', '.join(empty)})" if empty else ""
+        without = f" (without a pixel: {', '.join(missing)})" if missing else ""
         print(f"{job.name}: {count} object{'s' * (count != 1)}, {seconds:.2f} s{without}", flush=True)
     if failed:
         print(f"{failed} of {len(jobs)} cases failed", file=sys.stderr)
@@ -147,8 +151,24 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--window: the lower end {args.window[0]} must be below the upper end {args.window[1]}")
 
 
+@contextmanager
+def _warnings_of(path: Path) -> Iterator[None]:
+    """Tell warnings as errors are told: each once, in a line with the input, and not with one of the program."""
+    told = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        line = f"{path}: {' '.join(str(message).split())}"
+        if line not in told:
+            told.add(line)
+            tqdm.write(line, file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
 def _do(job: Job, args: argparse.Namespace, predictor: Any) -> tuple[int, list[str]]:
-    """Segment one input and write its labels; return the number of objects, and the names of those without a pixel."""
+    """Segment one input and write its labels; return the number of objects, and what of them has no pixel."""
     from ..propagation import Options
 
     scan, boxes = job.read(args.series)
@@ -179,10 +199,24 @@ def _do(job: Job, args: argparse.Namespace, predictor: Any) -> tuple[int, list[s
     write_labels(job.target, labels, scan.geometry, segments, scan.files)
     if args.overlay:
         write_overlay(args.overlay / f"{job.name}.png", scan, labels, window)
-    objects = segments_of(boxes)
+    return len(segments_of(boxes)), _missing(boxes, labels, args.range)
+
+
+def _missing(boxes: list[ScanBox], labels: NDArray[np.integer], span: Sequence[int] | None) -> list[str]:
+    """Names of objects that have no pixel, or none on some slices of their 3D boxes, which are counted."""
     # plane by plane, which takes no copy of a whole volume
-    there = {int(id) for plane in (labels if labels.ndim == 3 else labels[None]) for id in np.unique(plane)}
-    return len(objects), [segment.name for segment in objects if segment.id not in there]
+    there = [set(np.unique(plane).tolist()) for plane in (labels if labels.ndim == 3 else labels[None])]
+    first, last = span or (0, len(there) - 1)
+    told = []
+    for item in segments_of(boxes):
+        corners = [box.corners for box in boxes if box.segment.id == item.id and len(box.corners) == 6]
+        asked = {z for z0, _, _, z1, _, _ in corners for z in range(max(round(z0), first), min(round(z1), last) + 1)}
+        without = sum(item.id not in there[z] for z in asked)
+        if not any(item.id in ids for ids in there):
+            told.append(item.name)
+        elif without:
+            told.append(f"{item.name} on {without} of {len(asked)} slices")
+    return told
 
 
 def _shown_by(bar: tqdm) -> Callable[[int, int], None]:

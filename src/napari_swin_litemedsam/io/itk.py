@@ -78,6 +78,8 @@ def write_itk(
     ------
     ValueError
         If the file's name is no text.
+    OSError
+        If the file cannot be written.
     """
     import SimpleITK as sitk
 
@@ -86,7 +88,8 @@ def write_itk(
     image.SetSpacing(geometry.spacing[::-1])
     image.SetOrigin(geometry.origin[::-1])
     image.SetDirection(np.asarray(geometry.direction)[::-1, ::-1].ravel().tolist())
-    if str(path).lower().endswith(_NRRD) and segments:
+    nrrd = str(path).lower().endswith(_NRRD)
+    if nrrd and segments:
         for key, value in _slicer_fields(labels, segments).items():
             image.SetMetaData(key, value)
     with replacing(path) as unfinished:
@@ -94,6 +97,16 @@ def write_itk(
             sitk.WriteImage(image, str(unfinished), useCompression=True)
         except RuntimeError as error:
             raise OSError(f"{path}: cannot be written ({str(error).strip().splitlines()[-1]})") from error
+        # ITK says nothing if the last bytes of a NRRD file, written when it is closed, find no room on the disk
+        if nrrd and not _ends_with_size(unfinished, labels.nbytes):
+            raise OSError(f"{path}: cannot be written whole; is the disk full?")
+
+
+def _ends_with_size(path: Path, size: int) -> bool:
+    """Whether a file ends as a gzip stream of so many bytes does."""
+    with open(path, "rb") as file:
+        file.seek(max(path.stat().st_size - 4, 0))
+        return file.read() == (size % 2**32).to_bytes(4, "little")
 
 
 def check_name(path: str | os.PathLike) -> None:

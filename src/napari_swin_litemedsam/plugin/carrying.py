@@ -112,7 +112,7 @@ def _track(item: BoxObject, route: Route, resume: bool) -> "Track":
         first, last = (min(boxes), max(boxes)) if route.reach is Reach.BOXES else (route.first, route.last)
         low, high = first, last
         # where a rule has ended the object the user wants it found
-        ended = {plane for plane in done & item.ends.keys() if not item.masks[plane]}
+        ended = {plane for plane in done & item.ends.keys() if not item.masks[plane] and item.ends[plane] != Stop.RANGE}
         done -= {plane for plane in ended if first <= _position(plane) <= last}
     # towards the end of a range boxes get smaller: where it goes on, what was made of them is to be done again
     ends = [_position(plane) for plane in outgrown_ends(item, low, high)]
