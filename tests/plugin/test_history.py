@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 
-from napari_swin_litemedsam.plugin.history import History, differences
+from napari_swin_litemedsam.plugin.history import MEMORY, History, differences
 
 
 def change(id, before, after, name="box"):
@@ -89,3 +91,8 @@ def test_differences_are_of_identity_and_of_plain_values():
         (1, "c", None): (1, None),
         (1, "e", None): (None, array),
     }
+
+
+def test_the_documentation_tells_how_far_undo_reaches():
+    page = Path(__file__).parents[2] / "docs" / "tutorials" / "correcting.md"
+    assert f"{MEMORY // 2**20} MB" in page.read_text()

@@ -1,13 +1,16 @@
 import os
+import socket
 import subprocess
 import sys
 from threading import Thread
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from napari_swin_litemedsam.backends import processor
 from napari_swin_litemedsam.plugin.loading import LazyPredictor, ModelChoice, finished_trainings, load_predictor
+from napari_swin_litemedsam.predictor import Predictor, load_model
 
 
 def test_torch_leaves_a_core_to_the_window(monkeypatch):
@@ -20,6 +23,20 @@ def test_torch_leaves_a_core_to_the_window(monkeypatch):
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+def test_the_bundled_weights_need_no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the network was asked for something")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    predictor = Predictor(load_model(), "torch")
+    image = np.zeros((64, 64))
+    image[20:40, 20:40] = 1
+    predictor.set_image(image)
+    assert predictor.predict((18, 18, 41, 41)).mask[30, 30]
 
 
 def test_loads_once_and_only_when_asked():

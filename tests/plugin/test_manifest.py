@@ -33,7 +33,7 @@ def test_contributes_what_it_promises():
 
 @pytest.mark.window
 def test_a_scan_opened_beside_the_widget_is_worked_on(viewer, tmp_path, qtbot):
-    """As ``napari -w napari-swin-litemedsam scan.nii.gz`` does."""
+    """As ``napari --plugin napari-swin-litemedsam scan.nii.gz -w napari-swin-litemedsam`` does."""
     path = tmp_path / "scan.nii.gz"
     nibabel.Nifti1Image(
         np.random.default_rng(0).random((8, 9, 5)).astype(np.float32), np.diag([2, 2, 5, 1])

@@ -1,11 +1,16 @@
-"""What is undone and done again, again and again, leaves nothing behind: in the session, the layers and the panel."""
+"""What is undone and done again, again and again, leaves nothing behind, and many objects take little room."""
 
 import gc
 import sys
+import tracemalloc
 
+import numpy as np
 import pytest
 
-from .conftest import axial, draw_box
+from napari_swin_litemedsam.plugin.loading import LazyPredictor
+from napari_swin_litemedsam.plugin.session import Session
+
+from .conftest import FLAT, FakePredictor, answer, axial, draw_box
 
 
 @pytest.fixture
@@ -52,3 +57,22 @@ def test_fifty_rounds_of_undo_and_redo(viewer, widget):
     assert after == before
     assert len(viewer.layers) == 7
     assert more - blocks < 200
+
+
+def test_two_hundred_objects_take_little_more_than_their_pixels():
+    predictor = FakePredictor()
+    session = Session(np.zeros((512, 512)), (512, 512), LazyPredictor(lambda: predictor))
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            y, x = divmod(number, 20)
+            session.add_box(FLAT, (50 * y, 20 * x, 50 * y + 40, 20 * x + 18))
+            answer(session, session.next_request(None))
+            predictor.images.clear()
+            predictor.calls.clear()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # a mask of the whole image would be a quarter of a megabyte
+    assert taken / 200 < 20_000
+    assert session.history.nbytes < session.history.memory

@@ -93,8 +93,7 @@ def placements(draw, ndim):
 
 
 @st.composite
-def cases(draw):
-    ndim = draw(st.sampled_from(list(SHAPES)))
+def cases(draw, ndim):
     world = max(ndim, 3)
     shape = SHAPES[ndim]
     spans = sorted(draw(st.permutations(range(ndim)))[:2])
@@ -105,13 +104,14 @@ def cases(draw):
     shown = [world - ndim + axis for axis in draw(st.permutations(spans))]
     order = [axis for axis in range(world) if axis not in shown] + shown
     at = [None if axis in spans else int(place) for axis, place in enumerate(outline[0])]
-    return ndim, draw(placements(ndim)), order, at, outline
+    return draw(placements(ndim)), order, at, outline
 
 
-@settings(max_examples=100, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(cases())
-def test_masks_land_where_boxes_are_drawn(case):
-    ndim, placement, order, at, outline = case
+@pytest.mark.parametrize("ndim", SHAPES)
+@settings(max_examples=70, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_masks_land_where_boxes_are_drawn(ndim, data):
+    placement, order, at, outline = data.draw(cases(ndim))
     desk = desk_of(ndim)
     image, dims = desk.image, desk.viewer.dims
     for name, value in placement.items():

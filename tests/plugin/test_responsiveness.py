@@ -1,4 +1,4 @@
-"""The event loop goes on turning: while the model loads, answers and propagates, and while layers are made."""
+"""The event loop goes on turning: while the model works, while layers are made, and while files are written."""
 
 import gc
 import threading
@@ -72,7 +72,8 @@ def probe(widget, qtbot):
 
 
 @pytest.mark.window
-def test_no_turn_of_the_event_loop_is_long(viewer, widget, probe, settle, draw, qtbot):
+@pytest.mark.usefixtures("saves_at_once")
+def test_no_turn_of_the_event_loop_is_long(viewer, widget, probe, settle, draw, qtbot, tmp_path):
     load = widget._predictor._load
 
     def slow_load():
@@ -93,13 +94,17 @@ def test_no_turn_of_the_event_loop_is_long(viewer, widget, probe, settle, draw, 
         "second commit": press["commit"],
         "undo": press["undo"],
         "redo": press["redo"],
+        "saving": lambda: widget.sessions.save(widget._work, tmp_path / "session.zip"),
     }.items():
         action()
         settle(widget)
+        # what is saved behind the user's back after it, too
+        qtbot.waitUntil(lambda: not widget.sessions.busy)
         qtbot.wait(10)
         turns[name] = probe.take()
     too_long = {name: taken for name, taken in turns.items() if taken > (ADDING_A_LAYER if "adds" in name else LIMIT)}
     assert not too_long
+    qtbot.waitUntil((tmp_path / "session.zip").exists)
 
 
 def test_many_objects_do_not_slow_the_window_down(viewer, widget):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_swin_litemedsam.plugin.session import Session
 
@@ -195,6 +196,19 @@ def test_says_that_boxes_outside_stay(widget, settle, warnings_shown):
     widget.panel.buttons["propagate"].click()
     assert any("3 to 5" in str(note.message) for note in warnings_shown)
     assert not widget._runner.busy
+
+
+@pytest.mark.window
+@pytest.mark.usefixtures("start")
+def test_is_told_of_in_naparis_activity_dock(predictor, settle, widget, qtbot):
+    def told():
+        labels = [each for each in QApplication.allWidgets() if isinstance(each, QLabel)]
+        return [label.text() for label in labels if label.text().startswith("Propagating boxes")]
+
+    qtbot.waitUntil(lambda: len(told()) == 1)
+    predictor.allowed.set()
+    settle(widget)
+    qtbot.waitUntil(lambda: not told())
 
 
 @pytest.mark.window

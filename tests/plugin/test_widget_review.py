@@ -25,7 +25,7 @@ def strip(widget, settle, predictor):
     item = widget._work.session.objects[1]
     item.ious[axial(4)] = 0.3
     widget._show_objects()
-    return widget.panel.review_section.strip
+    return widget.panel.strip
 
 
 def test_the_strip_has_all_slices_and_follows_the_view(strip, viewer):
@@ -34,6 +34,14 @@ def test_the_strip_has_all_slices_and_follows_the_view(strip, viewer):
     assert strip.current == 5
     viewer.dims.order = (1, 0, 2)
     assert strip.current is None
+
+
+def test_the_strip_stands_under_the_table_of_a_volume(strip, widget, viewer):
+    places = strip.parentWidget().layout()
+    assert places.indexOf(strip) == places.indexOf(widget.panel.table) + 1
+    assert not strip.isHidden()
+    widget.image = viewer.add_image(np.zeros((48, 64)), name="picture")
+    assert strip.isHidden()
 
 
 @pytest.mark.window

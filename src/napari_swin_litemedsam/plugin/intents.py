@@ -405,6 +405,6 @@ class Intents:
 
     def worst(self) -> None:
         """Show the current object's slice with the lowest predicted IoU."""
-        worst = self.panel.review_section.strip.worst
+        worst = self.panel.strip.worst
         if worst is not None:
             self.go_to(worst)

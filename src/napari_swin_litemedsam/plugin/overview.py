@@ -33,7 +33,7 @@ def show_work(panel: Panel, work: Work, reference: bool, resumable: bool) -> Non
         allow(panel.buttons["propagate"])
     depth = 1 if item is None or item.plane.axis is None else session.shape[item.plane.axis]
     scores, ends = ({}, {}) if item is None else (item.iou_by_position, why_by_slice(item))
-    panel.review_section.strip.show_scores(scores, depth, ends)
+    panel.strip.show_scores(scores, depth, ends)
     show_position(panel, work)
     if panel.last.maximum() != work.depth - 1:
         # another axis holds channels, since a session was opened or that was undone
@@ -47,7 +47,7 @@ def show_no_work(panel: Panel, image: bool) -> None:
     panel.table.show_objects([], None)
     panel.enable(image)
     panel.show_history(None, None)
-    panel.review_section.strip.show_scores({}, 1)
+    panel.strip.show_scores({}, 1)
 
 
 def show_position(panel: Panel, work: Work) -> None:
@@ -57,4 +57,4 @@ def show_position(panel: Panel, work: Work) -> None:
     if session.channel is not None:
         panel.channels.show_channel(plane.at[session.channel] or 0)
     here = item is not None and item.plane.joins(plane)
-    panel.review_section.strip.show_current(plane.position if here else None)
+    panel.strip.show_current(plane.position if here else None)

@@ -34,6 +34,7 @@ from .model_section import ModelSection
 from .objects import BoxObject
 from .review_section import ReviewSection
 from .session_section import SessionSection
+from .strip import SliceStrip
 from .table import ObjectTable
 from .window_section import WindowSection
 
@@ -68,6 +69,7 @@ class Panel(QWidget):
         self.session_section = SessionSection(self.buttons["save_session"], self.buttons["open_session"])
         self.folder_section = FolderSection(self.buttons)
         self.table = ObjectTable()
+        self.strip = SliceStrip()
         self.live = _check_box("Live", "Run the model at once after each edit; otherwise when Run is pressed.")
         self.use_points = _check_box("Points", "Let the model see the points of all objects.")
         self.use_scribble = _check_box("Scribble", "Let the model see the scribbles of all objects.")
@@ -128,6 +130,7 @@ class Panel(QWidget):
         buttons = self.buttons
         return column(
             self.table,
+            self.strip,
             row(buttons["regenerate"], buttons["reset_prompts"]),
             buttons["forget_edits"],
             row(buttons["delete"], buttons["commit"], buttons["reopen"]),
@@ -166,6 +169,7 @@ class Panel(QWidget):
         self._show_or_hide_volume()
 
     def _show_or_hide_volume(self) -> None:
+        self.strip.setVisible(self.last.maximum() > 0)
         # what runs on another image can be cancelled, too
         self.sections["volume"].setVisible(self.last.maximum() > 0 or not self.progress.isHidden())
 

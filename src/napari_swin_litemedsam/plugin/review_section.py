@@ -1,4 +1,4 @@
-"""How good the masks are, in the panel: by the model's own prediction, and beside a reference."""
+"""How good the masks are, in the panel: where the model doubts them, and beside a reference."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,7 +7,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from .controls import column, row
-from .strip import SliceStrip
 
 if TYPE_CHECKING:
     from ..evaluation import Match
@@ -16,7 +15,7 @@ NSD_TOLERANCE = 2.0  # in the units of the image, as in the challenge
 
 
 class ReviewSection(QWidget):
-    """The strip of slices, and the comparison with a layer of labels.
+    """The way to the worst slice, and the comparison with a layer of labels.
 
     Parameters
     ----------
@@ -28,12 +27,11 @@ class ReviewSection(QWidget):
 
     def __init__(self, references: QWidget, buttons: Sequence[QPushButton], parent: QWidget | None = None):
         super().__init__(parent)
-        self.strip = SliceStrip()
         self.scores = QLabel()
         self.scores.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.scores.setVisible(False)
         worst, *others = buttons
-        self.setLayout(column(self.strip, worst, row(QLabel("Reference"), references), row(*others), self.scores))
+        self.setLayout(column(worst, row(QLabel("Reference"), references), row(*others), self.scores))
 
     def show_matches(self, matches: "Sequence[Match]", unit: str) -> None:
         """Show how objects compare with a reference; distances are in `unit`."""

@@ -140,7 +140,7 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.channels.channel_chosen.connect(intents.show_channel)
         panel.window_section.changed.connect(intents.take_window)
         panel.window_section.percentiles_wanted.connect(self._side_jobs.measure_window)
-        panel.review_section.strip.clicked.connect(intents.go_to)
+        panel.strip.clicked.connect(intents.go_to)
         self.sessions.opened.connect(runs.edited)
         self.folder.opened.connect(self._begin_on)
         self.folder.moved.connect(panel.folder_section.show_place)
