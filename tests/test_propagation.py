@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import zarr
 
 from napari_swin_litemedsam.answers import Prediction
 from napari_swin_litemedsam.predictor import Predictor, clip_box
@@ -521,6 +522,20 @@ def test_only_the_needed_slices_are_read():
     volume = Counting()
     list(follow(volume, [Track({7020: (10, 10, 19, 19)}, 7000, 7039)], Threshold([])))
     assert sorted(volume.read) == list(range(7000, 7040))
+
+
+def test_zarr_is_read_slice_by_slice_from_disk(tmp_path):
+    volume = zarr.create_array(tmp_path / "scan.zarr", shape=(20, 64, 64), chunks=(1, 64, 64), dtype=np.uint8)
+    volume[5:9, 10:20, 10:20] = 200
+    for z in (4, 9):
+        chunk = tmp_path / "scan.zarr" / "c" / str(z) / "0" / "0"
+        chunk.parent.mkdir(parents=True)
+        chunk.write_bytes(b"whoever reads this fails")
+    opened = zarr.open_array(tmp_path / "scan.zarr", mode="r")
+    steps = list(follow(opened, [Track({6: (10, 10, 19, 19)}, 5, 8)], Threshold([])))
+    assert {step.z: step.prediction.mask.sum() for step in steps} == dict.fromkeys(range(5, 9), 100)
+    with pytest.raises(RuntimeError):
+        list(follow(opened, [Track({6: (10, 10, 19, 19)}, 5, 9)], Threshold([])))
 
 
 @pytest.mark.parametrize("alike", [True, False])

@@ -60,7 +60,7 @@ def test_workflows_test_what_the_package_promises():
     matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
     assert matrix["python-version"] == versions
     assert {p.partition("-")[0] for p in matrix["platform"]} == {"ubuntu", "windows", "macos"}
-    assert workflow["jobs"]["deploy"]["permissions"] == {"id-token": "write"}
+    assert workflow["jobs"]["deploy"]["permissions"] == {"contents": "read", "id-token": "write"}
     environments = (ROOT / "tox.ini").read_text()
     assert all(job["toxenv"] in environments for job in matrix["include"])
 

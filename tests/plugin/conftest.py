@@ -259,6 +259,8 @@ def drag_mouse(layer, *positions, displayed=None, meanwhile=lambda: None):
             handled=False,
         )
 
+    # as from a hand: napari from 0.10 on ends a polygon without the corner that follows the mouse
+    mouse_move_callbacks(layer, event("mouse_move", positions[0], False))
     # napari exchanges what is inside while the mouse moves
     mouse_press_callbacks(layer, wrapt.ObjectProxy(event("mouse_press", positions[0], False)))
     for number, position in enumerate(positions[1:], start=2):
