@@ -108,7 +108,7 @@ def cases(draw, ndim):
 
 
 @pytest.mark.parametrize("ndim", SHAPES)
-@settings(max_examples=70, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=67, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_masks_land_where_boxes_are_drawn(ndim, data):
     placement, order, at, outline = data.draw(cases(ndim))
