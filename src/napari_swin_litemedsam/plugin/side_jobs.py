@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from ..evaluation import Match
+
+
+T = TypeVar("T")
 
 
 class SideJobs:
@@ -65,6 +68,18 @@ class SideJobs:
             self._messages.say("The last comparison, measurement or search still runs.")
         return not self.busy
 
+    def _start(self, what: str, find: Callable[[], T], take: Callable[[T], None]) -> None:
+        """Find one thing in a worker and take it, or tell what has failed."""
+
+        def steps() -> Iterator[T]:
+            yield find()
+
+        def end(error: Exception | None) -> None:
+            if error is not None:
+                self._messages.fail(what, error)
+
+        self._runner.start(steps, take, end)
+
     def correct(self) -> None:
         """Make an object of the reference's selected label, from the plane in view."""
         work, reference = self._chosen(), self._reference()
@@ -73,9 +88,6 @@ class SideJobs:
         labels, shape = self._labels(work, reference), work.session.shape
         label, plane = int(reference.selected_label), work.edits.plane_in_view()
 
-        def steps() -> Iterator[dict[Plane, Patch]]:
-            yield label_masks(labels(), shape, label, plane)
-
         def take(masks: dict[Plane, Patch]) -> None:
             if work is self._chosen():
                 item = work.session.add_masks(masks, plane)
@@ -83,12 +95,8 @@ class SideJobs:
             else:
                 self._messages.say(f"Label {label} of '{reference.name}' is left, since its image is not chosen now.")
 
-        def end(error: Exception | None) -> None:
-            if error is not None:
-                self._messages.fail(f"'{reference.name}'", error)
-
         self._messages.say(f"Reading label {label} of '{reference.name}' …")
-        self._runner.start(steps, take, end)
+        self._start(f"'{reference.name}'", lambda: label_masks(labels(), shape, label, plane), take)
 
     def compare(self) -> None:
         """Compare all objects with the reference, in a worker."""
@@ -153,9 +161,6 @@ class SideJobs:
         number = None if axis is None else work.edits.plane_in_view().at[axis]
         channel = None if axis is None or number is None else (axis, number)
 
-        def steps() -> Iterator[tuple[float, float]]:
-            yield percentile_window(pixels, percentiles.low, percentiles.high, channel)
-
         def take(window: tuple[float, float]) -> None:
             if work is not self._chosen():
                 return
@@ -166,19 +171,12 @@ class SideJobs:
                 section.show_no_preset()
                 self._messages.warn("The image has one intensity nearly everywhere, so the window stays as it was.")
 
-        def end(error: Exception | None) -> None:
-            if error is not None:
-                self._messages.fail("Window", error)
-
-        self._runner.start(steps, take, end)
+        self._start("Window", lambda: percentile_window(pixels, percentiles.low, percentiles.high, channel), take)
 
     def find_trainings(self, folder: Path) -> None:
         """Offer the weights of all finished trainings in a folder."""
         if not self._is_free():
             return
-
-        def steps() -> Iterator[list[Path]]:
-            yield finished_trainings(folder)
 
         def take(found: list[Path]) -> None:
             self._panel.model_section.show_found(found)
@@ -187,9 +185,5 @@ class SideJobs:
             else:
                 self._messages.warn(f"There is no finished training in {folder}.")
 
-        def end(error: Exception | None) -> None:
-            if error is not None:
-                self._messages.fail("Trainings", error)
-
         self._messages.say(f"Looking for trainings in {folder} …")
-        self._runner.start(steps, take, end)
+        self._start("Trainings", lambda: finished_trainings(folder), take)
