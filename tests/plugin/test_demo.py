@@ -6,7 +6,7 @@ import torch
 from skimage.io import imread
 
 from napari_swin_litemedsam.model import SwinLiteMedSAM
-from napari_swin_litemedsam.plugin import demo, sessions, widget
+from napari_swin_litemedsam.plugin import demo, model_in_use, sessions
 from napari_swin_litemedsam.plugin.autosave import SessionFile
 from napari_swin_litemedsam.predictor import Predictor
 
@@ -22,7 +22,7 @@ def test_shows_a_mask_of_the_real_network_and_offers_no_earlier_run(viewer, monk
     # its weights do not matter here, so that the test holds for any of them
     torch.manual_seed(0)
     model = SwinLiteMedSAM().eval()
-    monkeypatch.setattr(widget, "load_predictor", lambda _: Predictor(model))
+    monkeypatch.setattr(model_in_use, "load_predictor", lambda _: Predictor(model))
     panel = demo.open_sample(viewer)
     assert panel.panel.session_section.offer.isHidden()
     panel.session.wait(60)
@@ -39,7 +39,7 @@ def test_shows_a_mask_of_the_real_network_and_offers_no_earlier_run(viewer, monk
 
 
 def test_saves_its_picture(monkeypatch, make_napari_viewer, predictor, tmp_path):
-    monkeypatch.setattr(widget, "load_predictor", lambda _: predictor)
+    monkeypatch.setattr(model_in_use, "load_predictor", lambda _: predictor)
     monkeypatch.setattr("napari.Viewer", lambda: make_napari_viewer(show=True))
     path = tmp_path / "new" / "demo.png"
     demo.run_demo(str(path))
@@ -54,7 +54,7 @@ def test_tells_why_there_is_no_mask(monkeypatch, make_napari_viewer, tmp_path):
     def load(choice):
         raise FileNotFoundError("no weights here")
 
-    monkeypatch.setattr(widget, "load_predictor", load)
+    monkeypatch.setattr(model_in_use, "load_predictor", load)
     monkeypatch.setattr("napari.Viewer", lambda: make_napari_viewer())
     with pytest.raises(demo.DemoError, match="no weights here"):
         demo.run_demo(str(tmp_path / "demo.png"))

@@ -80,13 +80,13 @@ def probe(widget, qtbot):
 @pytest.mark.window
 @pytest.mark.usefixtures("saves_at_once")
 def test_no_turn_of_the_event_loop_is_long(viewer, widget, probe, settle, draw, qtbot, tmp_path, slowness):
-    load = widget._predictor._load
+    load = widget._model.predictor._load
 
     def slow_load():
         time.sleep(0.2)
         return load()
 
-    widget._predictor._load = slow_load
+    widget._model.predictor._load = slow_load
     press = {name: button.click for name, button in widget.panel.buttons.items()}
     turns = {}
     for name, action in {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_swin_litemedsam.plugin import widget as widget_module
+from napari_swin_litemedsam.plugin import model_in_use
 from napari_swin_litemedsam.plugin.scripting import ScriptError
 from napari_swin_litemedsam.plugin.storage import SessionFileError
 
@@ -194,7 +194,7 @@ def test_it_does_not_wait_for_ever(session, predictor):
 
 def test_the_page_of_the_documentation_runs(monkeypatch, tmp_path, capsys, make_napari_viewer, predictor):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(widget_module, "load_predictor", lambda _: predictor)
+    monkeypatch.setattr(model_in_use, "load_predictor", lambda _: predictor)
     monkeypatch.setattr("napari.Viewer", make_napari_viewer)
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     namespace = {"__name__": "page"}

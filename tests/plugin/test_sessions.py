@@ -185,7 +185,7 @@ class TestByHand:
     def test_weights_that_are_gone_are_no_reason_not_to_save(
         self, drawn, dialogs, settle, predictor, qtbot, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr("napari_swin_litemedsam.plugin.widget.load_predictor", lambda choice: predictor)
+        monkeypatch.setattr("napari_swin_litemedsam.plugin.model_in_use.load_predictor", lambda choice: predictor)
         weights = tmp_path / "gone.pth"
         weights.touch()
         drawn.panel.model_section.open_file(weights)

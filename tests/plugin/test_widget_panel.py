@@ -8,8 +8,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_swin_litemedsam.model.checkpoint import CheckpointError
-from napari_swin_litemedsam.plugin import side_jobs
-from napari_swin_litemedsam.plugin import widget as widget_module
+from napari_swin_litemedsam.plugin import model_in_use, side_jobs
 from napari_swin_litemedsam.plugin.loading import ModelChoice
 from napari_swin_litemedsam.plugin.palette import colour_of
 from napari_swin_litemedsam.plugin.remembered import remember
@@ -307,7 +306,7 @@ class TestImage:
 class TestModel:
     def test_another_one_runs_the_current_object_again(self, widget, settle, predictor, monkeypatch):
         choices = []
-        monkeypatch.setattr(widget_module, "load_predictor", lambda choice: choices.append(choice) or predictor)
+        monkeypatch.setattr(model_in_use, "load_predictor", lambda choice: choices.append(choice) or predictor)
         before = len(predictor.calls)
         widget.panel.model_section.open_file(Path("mine.pth"))
         settle(widget)
@@ -318,7 +317,7 @@ class TestModel:
     def test_is_chosen_again_the_next_time(self, widget, viewer, open_widget, settle, predictor, monkeypatch, tmp_path):
         mine, loaded = tmp_path / "mine.pth", []
         mine.touch()
-        monkeypatch.setattr(widget_module, "load_predictor", lambda choice: loaded.append(choice) or predictor)
+        monkeypatch.setattr(model_in_use, "load_predictor", lambda choice: loaded.append(choice) or predictor)
         widget.panel.model_section.open_file(mine)
         settle(widget)
         widget.shut_down()
@@ -346,7 +345,7 @@ class TestModel:
             loaded.append(choice)
             return predictor
 
-        monkeypatch.setattr(widget_module, "load_predictor", load)
+        monkeypatch.setattr(model_in_use, "load_predictor", load)
         remember(ModelChoice(damaged, "torch"))
         widget = open_widget(load=None)
         models = widget.panel.model_section.models
@@ -389,7 +388,7 @@ class TestModel:
             assert go_on.wait(10)
             return predictor
 
-        monkeypatch.setattr(widget_module, "load_predictor", load)
+        monkeypatch.setattr(model_in_use, "load_predictor", load)
         widget.panel.model_section.open_file(Path("good.pth"))
         qtbot.waitUntil(lambda: widget._runner.busy)
         widget.panel.model_section.open_file(Path("bad.pth"))
@@ -410,7 +409,7 @@ class TestModel:
                 raise ValueError("bad")
             return predictor
 
-        monkeypatch.setattr(widget_module, "load_predictor", load)
+        monkeypatch.setattr(model_in_use, "load_predictor", load)
         section = widget.panel.model_section
         before = names(section.models)
         section.open_file(Path("bad.pth"))
@@ -427,7 +426,7 @@ class TestModel:
                 raise ValueError("bad")
             return predictor
 
-        monkeypatch.setattr(widget_module, "load_predictor", load)
+        monkeypatch.setattr(model_in_use, "load_predictor", load)
         section = widget.panel.model_section
         section.open_file(Path("good.pth"))
         settle(widget)
@@ -442,7 +441,7 @@ class TestModel:
                 raise ValueError("bad")
             return predictor
 
-        monkeypatch.setattr(widget_module, "load_predictor", load)
+        monkeypatch.setattr(model_in_use, "load_predictor", load)
         section = widget.panel.model_section
         before = names(section.models)
         for name in ("good.pth", "bad.pth"):

@@ -1,12 +1,11 @@
 """The widget: it joins the panel, the layers of the chosen image and the worker."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image, Labels
-from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
@@ -17,14 +16,12 @@ from .images import show_plane, slices_out_of_reach
 from .intents import Intents
 from .keys import Keys
 from .layers import SessionLayers, is_empty, leave, take_up
-from .loading import LazyPredictor, ModelChoice, load_predictor
 from .messages import Messages
-from .model_section import devices
+from .model_in_use import ModelInUse
 from .objects import Change
 from .overview import show_no_work, show_position, show_work
 from .panel import Panel
 from .planes import Plane
-from .remembered import recall, remember
 from .runs import Runs, Work
 from .scripting import ScriptSession
 from .sessions import Sessions
@@ -56,15 +53,9 @@ class SwinLiteMedSAMWidget(QWidget):
         Returns the predictor; called in a worker when it is first needed.
     """
 
-    _fell_back = Signal(str)  # from a worker: why the checkpoint of the last time is not taken
-
     def __init__(self, napari_viewer: "Viewer", load: "Callable[[], Predictor] | None" = None):
         super().__init__()
         self.viewer = napari_viewer
-        # who brings a predictor of their own has chosen already
-        self._choice, missing = recall(devices()) if load is None else (ModelChoice(), "")
-        self._tried = remembered = self._choice  # the last one that was to be loaded
-        self._predictor = LazyPredictor(load or (lambda: self._load_remembered(remembered)))
         self._runner = Runner()
         self._works: dict[Any, Work] = {}
         self._work: Work | None = None
@@ -77,8 +68,9 @@ class SwinLiteMedSAMWidget(QWidget):
         )
         self.panel = Panel(self._chooser.native, self._references.native)
         self._messages = Messages(self.panel.status)
+        self._model = ModelInUse(self.panel.model_section, self._runs, self._messages, load, self)
         self.sessions = Sessions(
-            self.panel.session_section, self._messages, lambda: self._work, lambda: self._choice.checkpoint, self
+            self.panel.session_section, self._messages, lambda: self._work, lambda: self._model.checkpoint, self
         )
         self.folder = FolderWork(napari_viewer, self._messages, self._works.get, self._put_away, self)
         self._side_jobs = SideJobs(self.panel, self._messages, lambda: self._work, lambda: self._references.value)
@@ -109,10 +101,8 @@ class SwinLiteMedSAMWidget(QWidget):
         self._lost: dict[Work, list[str]] = {}
         self._connect()
         self._show_keys()
-        self.panel.model_section.show_choice(self._choice)
         self._take_image()
-        if missing:
-            self._messages.warn(missing)
+        self._model.show()
 
     def _timer(self, delay: int, slot: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
@@ -133,9 +123,7 @@ class SwinLiteMedSAMWidget(QWidget):
         panel.table.renamed.connect(intents.rename)
         panel.table.shown.connect(intents.show_or_hide)
         panel.table.unwanted.connect(intents.remove)
-        panel.model_section.chosen.connect(self._exchange_model)
         panel.model_section.searched.connect(self._side_jobs.find_trainings)
-        self._fell_back.connect(self._take_bundled)
         panel.channels.axis_chosen.connect(intents.take_channels)
         panel.channels.channel_chosen.connect(intents.show_channel)
         panel.window_section.changed.connect(intents.take_window)
@@ -302,7 +290,7 @@ class SwinLiteMedSAMWidget(QWidget):
         """Encode the slice that the user stays on while boxes are drawn, so that its first mask comes at once."""
         if (work := self._work) is not None:
             show_position(self.panel, work)
-            if work.layers.boxes is not None and self._predictor.loaded:
+            if work.layers.boxes is not None and self._model.predictor.loaded:
                 self._runs.prepare(work, work.edits.plane_in_view(), _STAYS)
 
     def _warn_of_grid(self, event: Any = None) -> None:
@@ -310,7 +298,7 @@ class SwinLiteMedSAMWidget(QWidget):
             self._messages.warn("In grid mode boxes and prompts lie in other tiles than the image. New box ends it.")
 
     def _begin(self, image: "napari.layers.Image") -> None:
-        layers = SessionLayers(self.viewer, image, self._predictor, take_up(image))
+        layers = SessionLayers(self.viewer, image, self._model.predictor, take_up(image))
         layers.session.changed.connect(self._objects_changed)
         layers.session.repainted.connect(self._show_soon)
         image.events.data.connect(self._image_replaced)
@@ -336,41 +324,9 @@ class SwinLiteMedSAMWidget(QWidget):
 
     # ---- the model
 
-    def _load_remembered(self, choice: ModelChoice) -> "Predictor":
-        """Load the model of the last time, or else the bundled weights: the user has not asked for it today."""
-        try:
-            return load_predictor(choice)
-        except Exception as error:
-            if choice.checkpoint is None:
-                raise
-            predictor = load_predictor(replace(choice, checkpoint=None))
-            self._fell_back.emit(str(error))
-            return predictor
-
-    def _take_bundled(self, why: str) -> None:
-        checkpoint, self._choice = self._choice.checkpoint, replace(self._choice, checkpoint=None)
-        self.panel.model_section.withdraw(checkpoint, why)
-        self.panel.model_section.show_choice(self._choice)
-        self._messages.warn(f"The checkpoint that you used last does not load: {why}. The bundled weights are taken.")
-
-    def _exchange_model(self, choice: ModelChoice) -> None:
-        def load() -> "Predictor":
-            # the user may choose yet another one meanwhile
-            self._tried = choice
-            predictor = load_predictor(choice)
-            remember(choice)
-            return predictor
-
-        self._runs.exchange(self._predictor, load)
-
     def _model_exchanged(self, error: Exception | None) -> None:
-        section = self.panel.model_section
         if error is None:
-            self._choice = self._tried
             self.intents.run()
-        elif self._tried.checkpoint != self._choice.checkpoint:
-            section.withdraw(self._tried.checkpoint, str(error))
-        section.show_choice(self._choice)
         self._show_objects()
 
     # ---- what runs
@@ -435,7 +391,7 @@ class SwinLiteMedSAMWidget(QWidget):
         panel, work = self.panel, self._work
         for each in self._works.values():
             show_rest(each.layers)
-        panel.model_section.show_facts(self._predictor.facts)
+        panel.model_section.show_facts(self._model.predictor.facts)
         if work is None:
             show_no_work(panel, self.image is not None)
             return
