@@ -7,6 +7,7 @@ from .carrying import boxes_of, ends_of
 from .objects import BoxObject
 
 _MOST_TOLD = 4  # objects in one message
+_LOST = "nothing left"  # within a range no rule ends an object, but its masks may
 _WHY: dict[str, str] = {
     Stop.RANGE: "the range ends",
     Stop.VOLUME: "the volume ends",
@@ -17,11 +18,9 @@ _WHY: dict[str, str] = {
     Stop.JUMPED: "the mask lay elsewhere",
     Stop.UNSURE: "the model was unsure",
     Stop.CHANGED: "what the mask covered looked different",
+    _LOST: "nothing was found that looks like it",
 }
 _ASKED_FOR = (Stop.RANGE, Stop.VOLUME)
-# within a range no rule ends an object, but its masks may
-_LOST = "nothing left"
-_WHY[_LOST] = "nothing was found that looks like it"
 
 
 def why_by_slice(item: BoxObject) -> dict[int, str]:
