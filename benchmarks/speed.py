@@ -25,6 +25,7 @@ import openvino as ov
 import plain
 import torch
 from _common import PEAK, in_new_process
+from opening import opening
 from speed_report import write_report
 
 import training
@@ -287,6 +288,7 @@ def main():
     cold = COLD_START.format(backend=args.backend)
     measure("cold start", lambda: in_new_process(cold)[which])
     measure("import", lambda: min(in_new_process(IMPORT)[0] for _ in range(3)))
+    measure("opening", opening)
     measure("rate", lambda: matrix_rate(clock))
     measure("curves", lambda: curves(clock, backend))
     volume = PEAK + VOLUME.format(last=args.memory_slices)

@@ -25,6 +25,7 @@ from napari_swin_litemedsam.plugin.images import geometry_of
 from napari_swin_litemedsam.plugin.runs import Work
 from napari_swin_litemedsam.plugin.sample_data import skin_lesion
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+from napari_swin_litemedsam.plugin.workbench import Workbench
 from napari_swin_litemedsam.training.clicks import corrective_click
 
 SIZE = 1180, 860
@@ -34,7 +35,7 @@ PATIENCE = 300  # seconds
 MODEL = "model"  # folded, since its milliseconds are those of the machine that writes the pictures
 
 
-def wait(widget: SwinLiteMedSAMWidget, pause: float = 0.3) -> None:
+def wait(widget: Workbench, pause: float = 0.3) -> None:
     """Let everything be answered and drawn."""
     end = time.monotonic() + PATIENCE
     still = time.monotonic() + pause
@@ -54,7 +55,7 @@ def parent_of(widget: QWidget, kind: type) -> QWidget:
     return widget
 
 
-def save(widget: SwinLiteMedSAMWidget, path: Path) -> None:
+def save(widget: Workbench, path: Path) -> None:
     """Save a picture of the whole window."""
     wait(widget)
     pixels = widget.viewer.screenshot(canvas_only=False, flash=False)
@@ -68,7 +69,7 @@ def write(pixels: np.ndarray, path: Path) -> None:
 
 
 @contextmanager
-def opened(theme: str) -> Iterator[tuple[napari.Viewer, SwinLiteMedSAMWidget]]:
+def opened(theme: str) -> Iterator[tuple[napari.Viewer, Workbench]]:
     """The sample volume with a box drawn and answered."""
     viewer = napari.Viewer()
     try:
@@ -81,7 +82,7 @@ def opened(theme: str) -> Iterator[tuple[napari.Viewer, SwinLiteMedSAMWidget]]:
         viewer.close()
 
 
-def arrange(widget: SwinLiteMedSAMWidget, width: int = 330) -> None:
+def arrange(widget: Workbench, width: int = 330) -> None:
     """Give the window the size of the pictures and the panel a width."""
     widget.viewer.window.resize(*SIZE)
     dock, window = parent_of(widget, QDockWidget), parent_of(widget, QMainWindow)
@@ -90,7 +91,7 @@ def arrange(widget: SwinLiteMedSAMWidget, width: int = 330) -> None:
     widget.viewer.reset_view()
 
 
-def fold(widget: SwinLiteMedSAMWidget, *names: str) -> None:
+def fold(widget: Workbench, *names: str) -> None:
     """Fold sections of the panel away, and unfold all others."""
     for name, section in widget.panel.sections.items():
         (section.collapse if name in names else section.expand)(animate=False)
@@ -102,8 +103,9 @@ def tour_of_a_picture(folder: Path) -> None:
     try:
         data, options, _ = skin_lesion()[0]
         viewer.add_image(data, **options)
-        widget = SwinLiteMedSAMWidget(viewer)
-        viewer.window.add_dock_widget(widget, name="Segment from boxes")
+        docked = SwinLiteMedSAMWidget(viewer)
+        viewer.window.add_dock_widget(docked, name="Segment from boxes")
+        widget = docked.workbench
         arrange(widget)
         fold(widget, MODEL, "review")
         widget.panel.buttons["box"].click()
@@ -114,7 +116,7 @@ def tour_of_a_picture(folder: Path) -> None:
         viewer.close()
 
 
-def correct(widget: SwinLiteMedSAMWidget, path: Path) -> None:
+def correct(widget: Workbench, path: Path) -> None:
     """Draw the box of the sample carelessly and click into what the mask then takes too much; take both back."""
     work = widget._work
     item = work.session.current_object

@@ -33,6 +33,12 @@ python3 -c "import sys; sys.exit(sys.version_info < (3, 11))" || {
     echo "Python 3.11 or newer is needed, this is $(python3 --version)" >&2
     exit 1
 }
+needed=12
+[ "$*" = --cpu ] && needed=4
+free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
+if [ "$free" -lt "$needed" ]; then
+    echo "only $free GB are free here; downloads and installation may take up to $needed GB" >&2
+fi
 python3 -m venv .venv
 # older versions of pip know no dependency groups
 .venv/bin/python -m pip install --upgrade "pip>=25.1"

@@ -20,6 +20,7 @@ from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import Plane
 from napari_swin_litemedsam.plugin.showing import show
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+from napari_swin_litemedsam.plugin.workbench import Workbench
 from napari_swin_litemedsam.predictor import clip_box
 
 BOX = (10, 20, 30, 50)
@@ -138,17 +139,28 @@ def viewer(request):
     return request.getfixturevalue("make_napari_viewer_proxy")()
 
 
+def fill(panel):
+    """Fill all sections of a panel at once."""
+    while panel.fill_next():
+        pass
+
+
 @pytest.fixture
 def open_widget(request, viewer, predictor, qtbot):
-    """Open the widget, docked if there is a window, its image chosen."""
+    """Open what is in the widget, docked if there is a window, its image chosen and its boxes there to be drawn on."""
 
     def open_it(load=lambda: predictor):
-        widget = SwinLiteMedSAMWidget(viewer, load=load)
         if request.node.get_closest_marker("window") is None:
-            qtbot.addWidget(widget)
+            workbench = Workbench(viewer, load=load)
+            fill(workbench.panel)
+            qtbot.addWidget(workbench)
         else:
+            widget = SwinLiteMedSAMWidget(viewer, load=load)
             viewer.window.add_dock_widget(widget, name="Segment from boxes")
-        return widget
+            workbench = widget.workbench
+        if workbench.image is not None:
+            workbench._work.add_layer("boxes")
+        return workbench
 
     return open_it
 
@@ -167,6 +179,7 @@ def make(model, predictor):
         image = model.add_image(np.zeros(shape), name="scan", rgb=rgb, **geometry)
         layers = SessionLayers(model, image, LazyPredictor(lambda: predictor))
         layers.session.changed.connect(lambda change: show(layers, change))
+        layers.add("boxes")
         return layers
 
     return do
@@ -210,6 +223,7 @@ def filled(box, shape=(48, 64)):
 
 def draw_box(widget, box=BOX, plane=FLAT):
     """Add a box to a widget's layer of boxes."""
+    widget._work.add_layer("boxes")
     widget._work.layers.boxes.add_rectangles(plane.rectangle(box))
 
 

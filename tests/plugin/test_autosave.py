@@ -14,7 +14,7 @@ from napari.layers import Image
 from napari_swin_litemedsam.plugin import autosave, storage
 from napari_swin_litemedsam.plugin.autosave import key_of, latest
 from napari_swin_litemedsam.plugin.grid import Placement, file_of
-from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+from napari_swin_litemedsam.plugin.workbench import Workbench
 
 from .conftest import BOX, PIXELS
 
@@ -28,7 +28,7 @@ def open_window(predictor, qtbot):
     def do():
         viewer = ViewerModel()
         viewer.add_image(PIXELS.copy(), name="picture")
-        widget = SwinLiteMedSAMWidget(viewer, load=lambda: predictor)
+        widget = Workbench(viewer, load=lambda: predictor)
         qtbot.addWidget(widget)
         return widget
 
@@ -141,14 +141,15 @@ import sys, threading, time
 import napari
 import numpy as np
 from napari_swin_litemedsam.plugin import autosave
-from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
+from napari_swin_litemedsam.plugin.workbench import Workbench
 from qtpy.QtWidgets import QApplication
 sys.path.insert(0, sys.argv[1])
 from plugin.conftest import FLAT, FakePredictor
 
 viewer = napari.Viewer(show=False)
 viewer.add_image(np.random.default_rng(0).random((48, 64)), name="picture")
-widget = SwinLiteMedSAMWidget(viewer, load=FakePredictor)
+widget = Workbench(viewer, load=FakePredictor)
+widget.intents.use_tool("box")
 widget._work.layers.boxes.add_rectangles(FLAT.rectangle((10, 20, 30, 50)))
 while widget.busy or widget.sessions.busy:
     QApplication.processEvents()

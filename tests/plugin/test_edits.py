@@ -19,6 +19,7 @@ class Desk:
         self.viewer = ViewerModel()
         self.image = self.viewer.add_image(np.zeros(shape), name="scan", **geometry)
         self.layers = SessionLayers(self.viewer, self.image, LazyPredictor(lambda: predictor))
+        self.layers.add("boxes")
         self.session = self.layers.session
         self.edited, self.warnings = [], []
         self.edits = Edits(self.layers, lambda: self.edited.append(1), self.warnings.append)

@@ -142,7 +142,7 @@ def test_nonsense_in_the_preferences_is_named(widget, shortcuts, warnings_shown)
 def test_end_with_the_widget(widget, viewer, press):
     used = []
     boxes = widget._work.layers.boxes
-    viewer.window.remove_dock_widget(widget)
+    viewer.window.remove_dock_widget(widget.parentWidget())
     boxes.mode = "pan_zoom"
     press(Qt.Key.Key_N)
     assert boxes.mode == "pan_zoom"

@@ -41,11 +41,11 @@ def test_a_scan_opened_beside_the_widget_is_worked_on(viewer, tmp_path, qtbot):
     _, widget = viewer.window.add_plugin_dock_widget("napari-swin-litemedsam")
     (scan,) = viewer.open(path, plugin="napari-swin-litemedsam")
     qtbot.waitUntil(lambda: widget.image is scan)
-    qtbot.waitUntil(widget.panel.buttons["box"].isEnabled)
+    qtbot.waitUntil(widget.workbench.panel.buttons["box"].isEnabled)
 
 
 @pytest.mark.window
 def test_napari_docks_the_widget(viewer):
     _, widget = viewer.window.add_plugin_dock_widget("napari-swin-litemedsam", "Segment from boxes")
     assert type(widget).__name__ == "SwinLiteMedSAMWidget"
-    assert widget.panel.status.text().startswith("Open an image")
+    assert widget.workbench.panel.status.text().startswith("Open an image")

@@ -17,12 +17,13 @@ from napari_swin_litemedsam.plugin.actions import ACTIONS, TOOLS
 from napari_swin_litemedsam.plugin.objects import BoxObject
 from napari_swin_litemedsam.plugin.panel import Panel
 
-from .conftest import BOX, FLAT, axial, filled
+from .conftest import BOX, FLAT, axial, fill, filled
 
 
 @pytest.fixture
 def panel(qtbot):
     panel = Panel(QComboBox(), QComboBox())
+    fill(panel)
     qtbot.addWidget(panel)
     panel.show()
     return panel
@@ -202,6 +203,7 @@ def test_long_names_do_not_widen_it(qtbot):
     for box in (chooser, references):
         box.addItem(name)
     panel = Panel(chooser, references)
+    fill(panel)
     qtbot.addWidget(panel)
     panel.status.setText(f"'{name}' was removed.")
     panel.model_section.show_facts(f"There is no finished training in {name}.")

@@ -50,6 +50,7 @@ class Desk:
         self.viewer = Bench(max(ndim, 3))
         self.image = Image(np.zeros(SHAPES[ndim]), name="scan")
         self.layers = SessionLayers(self.viewer, self.image, LazyPredictor(FakePredictor))
+        self.layers.add("boxes")
         self.session, self.warnings = self.layers.session, []
         self.edits = Edits(self.layers, lambda: None, self.warnings.append)
 

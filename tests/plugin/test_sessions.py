@@ -279,7 +279,7 @@ class TestByItself:
         monkeypatch.setattr(autosave, "PAUSE", 10**6)
         draw(widget, BOX)
         settle(widget)
-        viewer.window.remove_dock_widget(widget)
+        viewer.window.remove_dock_widget(widget.parentWidget())
         qtbot.waitUntil(lambda: latest(key_of(viewer.layers["picture"])) is not None)
         assert len(storage.read(latest(key_of(viewer.layers["picture"])).path).objects) == 1
 
@@ -328,7 +328,7 @@ class TestByItself:
         drawn._work.session.rename(1, "first")
         qtbot.waitUntil(lambda: any(saver._writing for saver in drawn.sessions._autosaves.values()))
         drawn._work.session.rename(1, "second")
-        viewer.window.remove_dock_widget(drawn)
+        viewer.window.remove_dock_widget(drawn.parentWidget())
         closed.set()
         key = key_of(viewer.layers["picture"])
         qtbot.waitUntil(lambda: latest(key) is not None)

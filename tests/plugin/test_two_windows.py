@@ -21,7 +21,8 @@ def windows(make_napari_viewer_proxy, spared_collector):
         viewer.add_image(np.random.default_rng(0).random((48, 64)), name="picture")
         widget = SwinLiteMedSAMWidget(viewer, load=lambda predictor=predictor: predictor)
         viewer.window.add_dock_widget(widget, name="Segment from boxes")
-        pairs.append((viewer, widget))
+        widget.workbench.intents.use_tool("box")
+        pairs.append((viewer, widget.workbench))
     return pairs
 
 

@@ -216,7 +216,7 @@ def test_can_be_closed_while_it_runs(widget, viewer, predictor, qtbot):
     predictor.allowed.clear()
     widget.panel.buttons["propagate"].click()
     qtbot.waitUntil(lambda: widget._runner.busy)
-    viewer.window.remove_dock_widget(widget)
+    viewer.window.remove_dock_widget(widget.parentWidget())
     predictor.allowed.set()
     assert QThreadPool.globalInstance().waitForDone(5000)
     qtbot.wait(20)

@@ -1,5 +1,6 @@
 """Small pieces that the panel's sections are made of."""
 
+from functools import lru_cache
 from itertools import pairwise
 from textwrap import fill
 
@@ -94,6 +95,9 @@ class ScrollColumn(QScrollArea):
         self.setStyleSheet(_FOCUSED)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(content)
+
+    def keep_wheel_from(self, content: QWidget) -> None:
+        """Let the wheel over the controls in what is in it scroll the column."""
         for control in (*content.findChildren(QComboBox), *content.findChildren(QAbstractSpinBox)):
             control.installEventFilter(self)
 
@@ -155,8 +159,13 @@ def allow(control: QWidget, why_not: str = "") -> None:
     control.setProperty(_WHY_NOT, why_not)
     control.setEnabled(not why_not)
     tip = control.property(_TIP) or ""
-    lines = f"{tip}\nNot now: {why_not}" if why_not else tip
-    control.setToolTip("\n".join(fill(line, _TIP_WIDTH) for line in lines.splitlines()))
+    control.setToolTip(_broken(f"{tip}\nNot now: {why_not}" if why_not else tip))
+
+
+@lru_cache(512)
+def _broken(tip: str) -> str:
+    """A tooltip in short lines; the same ones are set again and again."""
+    return "\n".join(fill(line, _TIP_WIDTH) for line in tip.splitlines())
 
 
 def row(*widgets: QWidget) -> QHBoxLayout:

@@ -11,7 +11,7 @@ from ..io.files import replacing
 if TYPE_CHECKING:
     import napari
 
-    from .widget import SwinLiteMedSAMWidget
+    from .workbench import Workbench
 
 DEFAULT_SCREENSHOT = "swin-litemedsam-demo.png"
 _PATIENCE = 300  # seconds for the model to load and answer
@@ -44,12 +44,12 @@ def run_demo(screenshot: str | None = None) -> None:
     from .scripting import ScriptError
 
     viewer = napari.Viewer()
-    widget = open_sample(viewer)
+    workbench = open_sample(viewer)
     if screenshot is None:
         napari.run()
         return
     try:
-        widget.session.wait(_PATIENCE)
+        workbench.session.wait(_PATIENCE)
         with replacing(screenshot) as unfinished:
             viewer.screenshot(path=str(unfinished), canvas_only=False, flash=False)
     except (ScriptError, TimeoutError) as error:
@@ -66,7 +66,7 @@ def has_display() -> bool:
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
 
 
-def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
+def open_sample(viewer: "napari.Viewer") -> "Workbench":
     """Show the sample and the widget in a viewer, and draw the sample's box."""
     from qtpy.QtWidgets import QApplication
 
@@ -77,8 +77,9 @@ def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
     data, options, _ = thigh_mr()[0]
     image = viewer.add_image(data, **options)
     widget = SwinLiteMedSAMWidget(viewer)
+    workbench = widget.workbench
     # the box that the last demo drew is drawn again anyway
-    widget.sessions.decline()
+    workbench.sessions.decline()
     viewer.window.add_dock_widget(widget, name="Segment from boxes")
     viewer.window.resize(*_SIZE)
     # the canvas, which has become smaller, learns its size by events, and the view was made to fit it before
@@ -86,9 +87,9 @@ def open_sample(viewer: "napari.Viewer") -> "SwinLiteMedSAMWidget":
     viewer.reset_view(layers=[image])
     z = options["metadata"]["slice"]
     viewer.dims.set_point(0, image.data_to_world((z, 0, 0))[0])
-    plane = Plane((z, None, None), axis=0)
-    viewer.layers[f"{image.name} boxes"].add_rectangles(plane.rectangle(options["metadata"]["box"]))
-    return widget
+    workbench.intents.use_tool("box")
+    viewer.layers.selection.active.add_rectangles(Plane((z, None, None), axis=0).rectangle(options["metadata"]["box"]))
+    return workbench
 
 
 def _run_under_xvfb(screenshot: str) -> None:

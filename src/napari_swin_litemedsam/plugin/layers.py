@@ -56,8 +56,8 @@ class SessionLayers:
     Parameters
     ----------
     viewer : napari viewer
-        The boxes' layer is added at once, the others with the first box, below it. Layers that already have the
-        names of ours are taken over, with what they hold.
+        Ours are added when `add` or `ensure` is called. Layers that already have the names of ours are taken over,
+        with what they hold.
     image : Image layer
         What is segmented.
     predictor : LazyPredictor
@@ -96,9 +96,7 @@ class SessionLayers:
             self.session, self.shown_boxes = session, session.open_boxes
         if self.result is not None and self.result.data is not self.session.result:
             self.session.adopt_result(np.asanyarray(self.result.data))
-        if self.boxes is None:
-            self.add("boxes")
-        elif "object" not in self.boxes.features:
+        if self.boxes is not None and "object" not in self.boxes.features:
             self.boxes.features = {"object": np.zeros(len(self.boxes.data), int)}
 
     def _find(self, kind: type[Any], suffix: str, features: AbstractSet[str] = frozenset()) -> Any:

@@ -1,4 +1,4 @@
-"""The panel's controls and where they stand; what they do is decided in `widget`."""
+"""The panel's controls and where they stand; what they do is decided in `intents`."""
 
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
@@ -49,7 +49,7 @@ _NO_SCORES = "the object has no slices with a predicted IoU."
 
 
 class Panel(QWidget):
-    """All controls in one column that scrolls, with the status below it.
+    """All controls in one column that scrolls, with the status below it; empty until it is filled.
 
     Parameters
     ----------
@@ -103,6 +103,7 @@ class Panel(QWidget):
             ),
             "review": Section("Review", self.review_section),
         }
+        self._to_come = iter(self.sections.values())
         self._arrange()
         self.show_running(False)
         self.show_range(1)
@@ -139,18 +140,27 @@ class Panel(QWidget):
 
     def _arrange(self) -> None:
         inside = QWidget()
-        layout = column(*self.sections.values())
-        layout.setContentsMargins(6, 4, 6, 0)
-        layout.addStretch(1)
-        inside.setLayout(layout)
+        self._column = column()
+        self._column.setContentsMargins(6, 4, 6, 0)
+        self._column.addStretch(1)
+        inside.setLayout(self._column)
         for section in self.sections.values():
             section.expand(animate=False)
-        scroll = ScrollColumn(inside)
+        self._scroll = ScrollColumn(inside)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 4)
-        whole.addWidget(scroll, 1)
+        whole.addWidget(self._scroll, 1)
         self.status.setContentsMargins(8, 0, 8, 0)
         whole.addWidget(self.status)
+
+    def fill_next(self) -> bool:
+        """Put the next section into the column, slow work in a window with a style; return whether there was one."""
+        section = next(self._to_come, None)
+        if section is not None:
+            self._column.insertWidget(self._column.count() - 1, section)
+            self._scroll.keep_wheel_from(section)
+            self._show_or_hide_volume()
+        return section is not None
 
     def show_range(self, depth: int) -> None:
         """Offer the slices of a volume, all of them at first; with one slice there is nothing to offer."""
@@ -170,8 +180,11 @@ class Panel(QWidget):
 
     def _show_or_hide_volume(self) -> None:
         self.strip.setVisible(self.last.maximum() > 0)
-        # what runs on another image can be cancelled, too
-        self.sections["volume"].setVisible(self.last.maximum() > 0 or not self.progress.isHidden())
+        volume = self.sections["volume"]
+        # before it is in the column it would be shown as a window
+        if volume.parent() is not None:
+            # what runs on another image can be cancelled, too
+            volume.setVisible(self.last.maximum() > 0 or not self.progress.isHidden())
 
     def show_resumable(self, resumable: bool) -> None:
         """Say whether a propagation that was stopped would go on."""
