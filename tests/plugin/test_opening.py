@@ -38,6 +38,18 @@ def test_who_does_not_wait_gets_it_at_once(widget, viewer, picture):
 
 
 @pytest.mark.window
+def test_the_panel_has_the_room_that_it_needs(viewer, predictor, qtbot):
+    viewer.window.resize(1280, 800)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-swin-litemedsam")
+    qtbot.waitUntil(lambda: widget.findChild(Panel) is not None)
+    panel = widget.findChild(Panel)
+    qtbot.waitUntil(lambda: panel.sections["review"].isVisibleTo(panel))
+    qtbot.waitUntil(lambda: panel.width() >= panel.minimumSizeHint().width() > 200)
+    # all of the height of its dock, but for the title
+    assert panel.height() > 0.9 * widget.parentWidget().height()
+
+
+@pytest.mark.window
 def test_one_that_is_closed_before_its_panel_comes_gets_none(viewer, predictor, qtbot):
     heard = len(viewer.layers.events.inserted.callbacks)
     widget = SwinLiteMedSAMWidget(viewer, load=lambda: predictor)

@@ -159,6 +159,7 @@ class Panel(QWidget):
         if section is not None:
             self._column.insertWidget(self._column.count() - 1, section)
             self._scroll.keep_wheel_from(section)
+            self._scroll.updateGeometry()  # it may have to be wider now, which Qt does not ask by itself
             self._show_or_hide_volume()
         return section is not None
 

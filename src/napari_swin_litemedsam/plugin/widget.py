@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari.qt.threading import create_worker
 from napari.settings import get_plugin_settings
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     import napari
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .workbench import Workbench
 
 _PAINTED = 50  # ms until the widget is in its place; importing meanwhile would hold up the GUI thread again and again
+
+_WIDTH = 320  # pixels, as wide as the panel will be, so that the canvas changes its size but once
 
 
 class SwinLiteMedSAMWidget(QWidget):
@@ -38,9 +40,11 @@ class SwinLiteMedSAMWidget(QWidget):
         self._closed = False
         self._notice = QLabel("Opening…")
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._notice.setMinimumWidth(_WIDTH)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._notice)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._go_on)
