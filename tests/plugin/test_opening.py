@@ -1,7 +1,9 @@
 """The widget is there at once, its panel soon after, and layers when they are needed."""
 
 import pytest
+from qtpy.QtWidgets import QLabel
 
+from napari_swin_litemedsam.plugin import workbench
 from napari_swin_litemedsam.plugin.panel import Panel
 from napari_swin_litemedsam.plugin.widget import SwinLiteMedSAMWidget
 
@@ -49,6 +51,18 @@ def test_the_panel_has_the_room_that_it_needs(viewer, predictor, qtbot):
     assert panel.height() > 0.9 * widget.parentWidget().height()
 
 
+def test_what_keeps_the_panel_away_is_told(widget, qtbot, monkeypatch):
+    def fail(*_):
+        raise OSError("libGL is missing")
+
+    monkeypatch.setattr(workbench, "Workbench", fail)
+    with qtbot.capture_exceptions() as raised:
+        qtbot.waitUntil(lambda: bool(raised))
+    assert widget.findChild(QLabel).text() == "The panel cannot be opened: libGL is missing"
+    with pytest.raises(OSError, match="libGL"):
+        _ = widget.session
+
+
 @pytest.mark.window
 def test_one_that_is_closed_before_its_panel_comes_gets_none(viewer, predictor, qtbot):
     heard = len(viewer.layers.events.inserted.callbacks)
@@ -62,12 +76,12 @@ def test_one_that_is_closed_before_its_panel_comes_gets_none(viewer, predictor, 
 
 
 def test_layers_are_added_for_the_first_box_and_not_before(widget, viewer, picture, qtbot, settle):
-    workbench = widget.workbench
-    settle(workbench)
+    inside = widget.workbench
+    settle(inside)
     assert list(viewer.layers) == [picture]
-    workbench.panel.buttons["box"].click()
+    inside.panel.buttons["box"].click()
     boxes = viewer.layers.selection.active
     assert boxes.name == "picture boxes"
     boxes.add_rectangles(FLAT.rectangle(BOX))
-    settle(workbench)
+    settle(inside)
     assert {"picture masks", "picture scribble", "picture points"} <= {layer.name for layer in viewer.layers}

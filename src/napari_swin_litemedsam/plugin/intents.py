@@ -129,7 +129,9 @@ class Intents:
         if self.viewer.grid.enabled:
             self.viewer.grid.enabled = False
             self._messages.say("Grid mode is off now: in it boxes and prompts lie in other tiles than the image.")
-        layer.visible = True
+        if not layer.visible:
+            # napari slices and paints it anew, even if it is seen already
+            layer.visible = True
         self.viewer.layers.selection.active = layer
         layer.mode = mode
         if name == "box":

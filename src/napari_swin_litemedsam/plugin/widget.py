@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .workbench import Workbench
 
 _PAINTED = 50  # ms until the widget is in its place; importing meanwhile would hold up the GUI thread again and again
-
 _WIDTH = 320  # pixels, as wide as the panel will be, so that the canvas changes its size but once
 
 
@@ -39,6 +38,7 @@ class SwinLiteMedSAMWidget(QWidget):
         self._workbench: Workbench | None = None
         self._closed = False
         self._notice = QLabel("Opening…")
+        self._notice.setWordWrap(True)
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._notice.setMinimumWidth(_WIDTH)
         layout = QVBoxLayout(self)
@@ -87,9 +87,13 @@ class SwinLiteMedSAMWidget(QWidget):
     def _furnish(self) -> None:
         if self._workbench is not None or self._closed:
             return
-        from .workbench import Workbench
+        try:
+            from .workbench import Workbench
 
-        self._workbench = Workbench(self._viewer, self._load)
+            self._workbench = Workbench(self._viewer, self._load)
+        except Exception as error:
+            self._notice.setText(f"The panel cannot be opened: {error}")
+            raise
         # a turn of the event loop for each part of it: to Qt it is as much work again to put them into the window
         self._timer.start()
 
