@@ -147,7 +147,7 @@ def fill(panel):
 
 @pytest.fixture
 def open_widget(request, viewer, predictor, qtbot):
-    """Open what is in the widget, docked if there is a window, its image chosen and its boxes there to be drawn on."""
+    """Open what is in the widget, docked if there is a window, its image chosen."""
 
     def open_it(load=lambda: predictor):
         if request.node.get_closest_marker("window") is None:
@@ -158,8 +158,6 @@ def open_widget(request, viewer, predictor, qtbot):
             widget = SwinLiteMedSAMWidget(viewer, load=load)
             viewer.window.add_dock_widget(widget, name="Segment from boxes")
             workbench = widget.workbench
-        if workbench.image is not None:
-            workbench._work.add_layer("boxes")
         return workbench
 
     return open_it

@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 from napari_swin_litemedsam.plugin.carrying import Reach
-from napari_swin_litemedsam.plugin.planes import Plane
 
-BOX = (10, 20, 30, 50)
-
-
-def axial(z):
-    return Plane((z, None, None), axis=0)
+from .conftest import BOX, axial, draw_box
 
 
 @pytest.fixture
@@ -21,7 +16,7 @@ def widget(viewer, open_widget, settle):
     viewer.add_image(data, name="scan")
     viewer.dims.set_point(0, 3)
     widget = open_widget()
-    widget._work.layers.boxes.add_rectangles(axial(3).rectangle(BOX))
+    draw_box(widget, BOX, axial(3))
     settle(widget)
     return widget
 

@@ -68,7 +68,7 @@ def test_an_axis_without_a_name_can_be_chosen_until_there_are_boxes(scan, open_w
     row.axes.activated.emit(2)
     assert widget.panel.last.value() == 4
     assert not row.channel.isHidden()
-    viewer.layers["scan boxes"].add_rectangles(Plane((3, 0, None, None)).rectangle(BOX))
+    draw_box(widget, BOX, Plane((3, 0, None, None)))
     settle(widget)
     assert widget._work.session.objects[1].plane == Plane((3, 0, None, None), axis=0)
     assert not row.axes.isEnabled()

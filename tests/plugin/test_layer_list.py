@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from .conftest import axial
+from .conftest import axial, draw_box
 
 BOX = (10, 20, 30, 50)
 OTHER = (35, 2, 40, 12)
@@ -15,7 +15,7 @@ def widget(volume, open_widget):
 
 
 def draw(widget, box=BOX, z=2):
-    widget._work.layers.boxes.add_rectangles(axial(z).rectangle(box))
+    draw_box(widget, box, axial(z))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from napari_swin_litemedsam.plugin.loading import LazyPredictor
 from napari_swin_litemedsam.plugin.planes import blank_labels
 from napari_swin_litemedsam.predictor import Predictor
 
-from .conftest import FakePredictor, answer, axial
+from .conftest import FakePredictor, answer, axial, draw_box
 
 SHAPE = (6, 48, 64)
 BOX = (10.0, 20.0, 30.0, 50.0)
@@ -43,7 +43,7 @@ def stored(viewer):
 def test_only_the_plane_is_read_and_never_in_the_gui_thread(stored, open_widget, settle):
     widget = open_widget()
     stored.read.clear()
-    widget._work.layers.boxes.add_rectangles(axial(4).rectangle(BOX))
+    draw_box(widget, BOX, axial(4))
     settle(widget)
     assert widget._work.layers.masks.data[4].any()
     assert [index for index, _ in stored.read] == [axial(4).index]
