@@ -31,7 +31,7 @@ def write_report(result, path):
     lines += [
         "The plain way is the network as published, in torch without compiling, float32, every slice encoded for",
         "every object, one call of the decoder for every box (`benchmarks/plain.py`). Same weights, same run, same",
-        f"threads. Its time for whole jobs is the mean of {facts['plain steps']} steps times their number.",
+        "threads, in turns, the shortest of several runs. Whole jobs of the plain way are one step times their number.",
         "",
         "| | plain, s | here, s | ratio | target | |",
         "|---|---|---|---|---|---|",
