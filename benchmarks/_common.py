@@ -102,10 +102,11 @@ def _row(name, count, means, digits):
     return f"| {name} | {count} | " + " | ".join(f"{dsc:.{digits}f} / {nsd:.{digits}f}" for dsc, nsd in means) + " |"
 
 
-def in_new_process(code, *arguments):
-    """The numbers that a script prints last."""
+def in_new_process(code, *arguments, under=()):
+    """The numbers that a script prints last; `under` are the words of a command that runs it."""
+    command = [*under, sys.executable, "-c", code, *arguments]
     # what goes wrong in it is seen
-    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return [float(x) for x in done.stdout.split("\n")[-2].split()]
 
 

@@ -198,8 +198,11 @@ class TestSeveralImages:
         assert widget._work.session.objects[1].box == BOX
         assert viewer.layers["other masks"].data.sum() == 64
 
-    def test_an_unused_layer_of_boxes_goes(self, viewer, picture, open_widget):
+    def test_an_unused_layer_of_boxes_goes(self, viewer, picture, open_widget, settle):
         widget = open_widget()
+        widget.intents.use_tool("box")
+        settle(widget)
+        assert "picture boxes" in viewer.layers
         widget.image = viewer.add_image(np.ones((30, 30)), name="other")
         assert [layer.name for layer in viewer.layers] == ["picture", "other"]
 

@@ -1,6 +1,5 @@
 """Getting the model when it is first needed, and not before."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +119,5 @@ class LazyPredictor:
         """Return the predictor, loading it the first time."""
         with self._lock:
             if self._predictor is None:
-                # napari would import it in the GUI thread, with the first layer of labels
-                importlib.import_module("skimage.color.colorconv")
                 self._predictor = self._load()
             return self._predictor

@@ -103,7 +103,6 @@ class Panel(QWidget):
             ),
             "review": Section("Review", self.review_section),
         }
-        self._to_come = iter(self.sections.values())
         self._arrange()
         self.show_running(False)
         self.show_range(1)
@@ -155,7 +154,7 @@ class Panel(QWidget):
 
     def fill_next(self) -> bool:
         """Put the next section into the column, slow work in a window with a style; return whether there was one."""
-        section = next(self._to_come, None)
+        section = next((each for each in self.sections.values() if each.parent() is None), None)
         if section is not None:
             self._column.insertWidget(self._column.count() - 1, section)
             self._scroll.keep_wheel_from(section)

@@ -123,6 +123,7 @@ class SwinLiteMedSAMWidget(QWidget):
 
 def _import_all() -> None:
     """Do what takes long on the way to a panel and its first layer, and needs no window."""
-    import_module("pandas")  # napari imports it with the first layer of shapes
+    for name in ("pandas", "skimage.color.colorconv"):  # napari imports them with the first layers of shapes and labels
+        import_module(name)
     import_module(".workbench", __package__)
     get_plugin_settings()  # the first time napari reads the manifests of all plugins

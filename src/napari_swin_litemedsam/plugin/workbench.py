@@ -43,7 +43,7 @@ _STAYS = 150  # ms on a slice before it is encoded ahead
 
 
 class Workbench(QWidget):
-    """Draw boxes on an image, see and edit what the model is given, and carry it through a volume.
+    """The panel, and the work on each image that was chosen in it.
 
     Parameters
     ----------
