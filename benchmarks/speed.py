@@ -30,7 +30,9 @@ from speed_report import write_report
 
 import training
 from napari_swin_litemedsam.backends import bundled_weights, make_backend
-from napari_swin_litemedsam.backends.openvino import Layers, image_half, prompt_half
+from napari_swin_litemedsam.backends.openvino import Layers, image_half
+from napari_swin_litemedsam.backends.openvino.decoder import mask_decoder, prompt_encoder
+from napari_swin_litemedsam.backends.openvino.rewriting import rewritten
 from napari_swin_litemedsam.backends.probe import picture, prompts
 from napari_swin_litemedsam.backends.processor import threads
 from napari_swin_litemedsam.backends.torch_backend import TorchBackend
@@ -207,15 +209,20 @@ def agreement(backend, exact, data, count):
 
 
 def profile(model, backend):
-    """Share of the time by kind of operation, of each half."""
+    """Share of the time by kind of operation, of each part for one prompt."""
     layers = Layers(model.tensors, model.ranges if backend.name == "openvino-int8" else {})
     settings = {"INFERENCE_PRECISION_HINT": backend.precision, "INFERENCE_NUM_THREADS": threads(), "PERF_COUNT": True}
     one = dict(zip(("points", "labels", "boxes", "scribbles"), prompts(), strict=True))
     inputs = {"image": picture()[None], **one, "has_scribble": np.ones(1, np.float32)}
+    parts = {
+        "image half": rewritten(image_half(layers)),
+        "prompt encoder": prompt_encoder(layers),
+        "mask decoder": rewritten(mask_decoder(layers, 1)),
+    }
     shares = {}
-    for name, half in {"image half": image_half(layers, "f32"), "prompt half": prompt_half(layers)}.items():
-        request = ov.Core().compile_model(half, "CPU", settings).create_infer_request()
-        names = [x.any_name for x in half.inputs]
+    for name, part in parts.items():
+        request = ov.Core().compile_model(part, "CPU", settings).create_infer_request()
+        names = [x.any_name for x in part.inputs]
         for _ in range(2):
             inputs |= {k.any_name: v.copy() for k, v in request.infer({n: inputs[n] for n in names}).items()}
         kinds = {}

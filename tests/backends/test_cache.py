@@ -23,11 +23,11 @@ def test_a_folder_that_cannot_be_written_does_no_harm(tmp_path, monkeypatch):
 
 def test_models_used_least_lately_make_room(tmp_path, monkeypatch):
     monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
-    halves = [f"{weights}-{backend}-{half}" for weights in range(4) for backend in "ab" for half in range(3)]
+    halves = [f"{weights}-{backend}-{half}" for weights in range(3) for backend in "ab" for half in range(5)]
     for age, half in enumerate(halves):
         write_cached(f"{half}.blob", b"content")
         os.utime(tmp_path / f"{half}.blob", (age, age))
-    assert len(list(tmp_path.glob("*.blob"))) == 4 * 2 * 3, "what was measured of four sets of weights"
+    assert len(list(tmp_path.glob("*.blob"))) == 3 * 2 * 5, "what was measured of three sets of weights"
     assert read_cached(f"{halves[0]}.blob") == b"content"
     write_cached("last.blob", b"content")
     kept = {path.stem for path in tmp_path.glob("*.blob")}

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..io.files import replacing
 
-# measuring which backend is fastest compiles three for each of two backends; with less room it would throw out what
+# measuring which backend is fastest compiles five for each of two backends; with less room it would throw out what
 # other weights, or another number of threads, begin with
-_MODELS = 4 * 6
-"""Compiled models that are kept: six for each of the weights used lately."""
+_MODELS = 3 * 10
+"""Compiled models that are kept, up to 30 MB each: ten for each of the weights used lately."""
 _log = logging.getLogger(__name__)
 
 

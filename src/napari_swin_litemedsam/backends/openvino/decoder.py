@@ -41,10 +41,13 @@ def prompt_encoder(layers: Layers) -> Model:
     return Model([named(op.result(tokens), "tokens"), named(op.result(mask), "mask")], prompts, "prompt encoder")
 
 
-def mask_decoder(layers: Layers) -> Model:
-    """The rest of `prompt_half`: features in half precision, tokens, mask and scribbles to masks."""
-    images = _image_inputs("f16")
-    tokens, mask = _input("tokens", (-1, -1, WIDTH)), _input("mask", (-1, 1, 1, -1))
+def mask_decoder(layers: Layers, count: int) -> Model:
+    """The rest of `prompt_half` for `count` prompts: features in half precision, tokens, mask, scribbles to masks.
+
+    The number of tokens stays open: OpenVINO 2026.4 makes other masks of one prompt in bf16 where it is fixed, too.
+    """
+    images = _image_inputs("f16", count)
+    tokens, mask = _input("tokens", (count, -1, WIDTH)), _input("mask", (count, 1, 1, -1))
     return Model(_masks(layers, images, tokens, mask), [*images, tokens, mask], "mask decoder")
 
 
@@ -52,10 +55,10 @@ def _prompt_inputs() -> list[Node]:
     return [_input("points", (-1, -1, 2)), _input("labels", (-1, -1), np.int64), _input("boxes", (-1, 4))]
 
 
-def _image_inputs(kept: str) -> list[Node]:
+def _image_inputs(kept: str, count: int = -1) -> list[Node]:
     shapes = {"embedding": (GRID**2, WIDTH), "deep": (GRID**2, WIDTH), "shallow": (4 * GRID**2, 64)}
     features = [_input(name, shape, getattr(Type, kept)) for name, shape in shapes.items()]
-    return [*features, _input("scribbles", (-1, 1, SIZE, SIZE)), _input("has_scribble", (-1,))]
+    return [*features, _input("scribbles", (count, 1, SIZE, SIZE)), _input("has_scribble", (count,))]
 
 
 def _input(name: str, shape: tuple[int, ...], dtype: type | Type = np.float32) -> Node:
