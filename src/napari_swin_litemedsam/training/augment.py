@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
+from skimage.transform import resize
 
 from ..preprocessing import Frame, check_image, finite, normalise, resize_area
 
@@ -35,21 +36,48 @@ def dihedral(image: NDArray, labels: NDArray, rng: Rng) -> tuple[NDArray, NDArra
     return image, labels
 
 
+def smooth_field(shape: tuple[int, int], rng: Rng) -> NDArray[np.float64]:
+    """A random surface with a few hills, mean about 0, spread about 1."""
+    coarse = rng.normal(size=rng.integers(4, 8, 2))
+    return resize(coarse, shape, order=3, mode="edge", anti_aliasing=False)
+
+
 def warp(image: NDArray, labels: NDArray, rng: Rng) -> tuple[NDArray, NDArray]:
-    """Rotate, scale and shear about the middle, keeping the size."""
+    """Rotate, scale and shear about the middle, keeping the size, and sometimes bend."""
     angle = rng.uniform(-0.6, 0.6)
     scale = np.exp(rng.uniform(-0.25, 0.25)) * np.exp(rng.uniform(-0.15, 0.15) * np.array([1, -1]))
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = rotation @ np.diag(scale) @ np.array([[1, rng.uniform(-0.1, 0.1)], [0, 1]])
     middle = (np.array(labels.shape) - 1) / 2
-    offset = middle - matrix @ middle
-    channels = [affine_transform(c, matrix, offset, order=1) for c in np.moveaxis(image, -1, 0)]
-    return np.stack(channels, axis=-1), affine_transform(labels, matrix, offset, order=0)
+    places = np.tensordot(matrix, np.indices(labels.shape) - middle[:, None, None], 1) + middle[:, None, None]
+    if rng.random() < 0.4:  # bodies differ by more than their pose
+        strength = rng.uniform(0.005, 0.02) * max(labels.shape)
+        places += strength * np.stack([smooth_field(labels.shape, rng) for _ in range(2)])
+    channels = [map_coordinates(c, places, order=1) for c in np.moveaxis(image, -1, 0)]
+    return np.stack(channels, axis=-1), map_coordinates(labels, places, order=0)
+
+
+def recolour(image: NDArray, rng: Rng) -> NDArray:
+    """Give the grey levels of ``(H, W, 1)`` in 0..1 others, as other sequences and coils of MR would."""
+    if rng.random() < 0.3:  # brighter here than there
+        field = np.exp(rng.uniform(0.1, 0.4) * smooth_field(image.shape[:2], rng))
+        image = np.clip(image * field[..., None], 0, 1)
+    kind = rng.random()
+    if kind < 0.26:  # another curve from dark to bright, or, less often, one that goes up and down
+        knots = np.linspace(0, 1, rng.integers(4, 8))
+        levels = np.cumsum(rng.gamma(2.5, size=len(knots))) if kind < 0.2 else rng.random(len(knots))
+        levels = (levels - levels.min()) / max(np.ptp(levels), 1e-3)
+        # what is black around the body stays so
+        levels[0] = 0
+        image = np.interp(image, knots, levels)
+    return image
 
 
 def intensity(image: NDArray, rng: Rng) -> NDArray:
     """Change the grey levels of ``(H, W, C)`` in 0..1 as other scanners, windows and cameras would."""
     grey = image.shape[2] == 1
+    if grey:
+        image = recolour(image, rng)
     if rng.random() < 0.3:  # another window
         low, high = np.quantile(image, [rng.uniform(0, 0.05), rng.uniform(0.9, 1)])
         image = np.clip((image - low) / max(high - low, 1e-3), 0, 1)
