@@ -10,9 +10,9 @@ from napari_swin_litemedsam.backends.processor import threads
 
 
 class Fake:
-    """A backend of a given speed, right or wrong."""
+    """A backend of a given speed, right for up to so many prompts at once."""
 
-    def __init__(self, name, right=True):
+    def __init__(self, name, right=np.inf):
         self.name = name
         self.right = right
 
@@ -20,8 +20,9 @@ class Fake:
         return [pixels]
 
     def decode(self, features, *prompts):
-        logits = np.linspace(-1, 1, 100).reshape(1, 10, 10)
-        return (logits if self.right else -logits), np.ones(1)
+        count = len(prompts[0])
+        logits = np.repeat(np.linspace(-1, 1, 100).reshape(1, 10, 10), count, axis=0)
+        return (logits if count <= self.right else -logits), np.ones(count)
 
 
 @pytest.fixture
@@ -29,13 +30,13 @@ def machine(tmp_path, monkeypatch):
     """A machine whose backends are as the test says; lists what was built."""
     pytest.importorskip("openvino")
     monkeypatch.setenv("SWIN_LITEMEDSAM_CACHE", str(tmp_path))
-    built, broken, wrong, slow = [], set(), set(), {"torch": 700.0, "openvino": 400.0}
+    built, broken, wrong, slow = [], set(), {}, {"torch": 700.0, "openvino": 400.0}
 
     def build(model, name):
         built.append(name)
         if name in broken:
             raise RuntimeError("no such instruction")
-        return Fake(name, name not in wrong)
+        return Fake(name, wrong.get(name, np.inf))
 
     monkeypatch.setattr(choice, "build", build)
     monkeypatch.setattr(choice, "time_halves", lambda b: {"encode": slow[b.name], "decode": 50.0})
@@ -62,9 +63,12 @@ def test_torch_is_chosen_where_it_is_faster(machine, model):
     assert make_backend(model).name == "torch"
 
 
-@pytest.mark.parametrize("fault", ["broken", "wrong"])
+@pytest.mark.parametrize("fault", ["broken", "wrong", "wrong for more than two"])
 def test_a_backend_that_fails_is_not_used(machine, model, fault):
-    machine[fault].add("openvino")
+    if fault == "broken":
+        machine["broken"].add("openvino")
+    else:
+        machine["wrong"]["openvino"] = 0 if fault == "wrong" else 2
     with pytest.warns(UserWarning, match="openvino"):
         assert make_backend(model).name == "torch"
     assert make_backend(model).name == "torch"

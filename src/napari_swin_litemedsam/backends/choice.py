@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .cache import read_facts, write_cached
 from .model import Model, without_triton
-from .probe import TOLERANCE, Times, difference, probe, time_halves
+from .probe import EACH_GROUP, TOLERANCE, Times, difference, probe, time_halves
 
 if TYPE_CHECKING:
     from . import Backend
@@ -85,7 +85,7 @@ def measure(model: Model) -> dict[str, Times]:
     for name in names:
         try:
             backend = build(model, name)
-            logits = probe(backend)
+            logits = probe(backend, EACH_GROUP)
         except Exception as error:  # a broken runtime must not keep the other from working
             warnings.warn(f"{name} does not work here: {error}", stacklevel=2)
             continue

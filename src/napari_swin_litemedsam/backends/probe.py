@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 SIZE = 256
 PADDING = -2
 """Label of a point that fills up a batch and that the network does not see."""
+EACH_GROUP = 9
+"""So many prompts that a backend which decodes 6, 2 or 1 at once does all of these."""
 TOLERANCE = 0.1
 """Largest `difference` of a backend that is right; lower precision costs a tenth of it, a fault costs all."""
 
@@ -37,9 +39,9 @@ def prompts(count: int = 1) -> tuple[NDArray, ...]:
     return tuple(np.repeat(x, count, axis=0) for x in one)
 
 
-def probe(backend: "Backend") -> NDArray[np.float32]:
-    """The backend's logits, ``(9, 256, 256)``: so many that one which decodes 6, 2 or 1 at once does all of these."""
-    return backend.decode(backend.encode(picture()), *prompts(9))[0]
+def probe(backend: "Backend", count: int = 1) -> NDArray[np.float32]:
+    """The backend's logits, ``(count, 256, 256)``, all for the same prompt."""
+    return backend.decode(backend.encode(picture()), *prompts(count))[0]
 
 
 def difference(logits: NDArray[np.float32], exact: NDArray[np.float32]) -> float:
