@@ -49,7 +49,7 @@ def test_knows_nothing_of_points_and_scribbles_around_which_the_mask_gives_way(p
 
 
 def test_is_measured_in_torch_alone(model, monkeypatch):
-    monkeypatch.setattr(choice, "probe", lambda backend: np.eye(4)[None])
+    monkeypatch.setattr(choice, "probe", lambda backend, count=1: np.eye(4)[None])
     monkeypatch.setattr(choice, "time_halves", lambda backend: {"encode": 1.0, "decode": 1.0})
     assert measure(model).keys() == {"torch"}
     with pytest.raises(ValueError, match="take torch"):
