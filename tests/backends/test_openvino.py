@@ -1,13 +1,15 @@
+import copy
 import subprocess
 import sys
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 
-from napari_swin_litemedsam.backends import PADDING
+from napari_swin_litemedsam.backends import PADDING, make_backend
 from napari_swin_litemedsam.backends.model import tensors_of
-from napari_swin_litemedsam.backends.probe import difference, picture, prompts
+from napari_swin_litemedsam.backends.probe import EACH_GROUP, difference, picture, prompts
 
 ov = pytest.importorskip("openvino")
 from napari_swin_litemedsam.backends.openvino import OpenVINOBackend, backend  # noqa: E402
@@ -67,6 +69,24 @@ def test_prompts_are_answered_in_any_number_as_one_by_one(reference_model, half)
         np.testing.assert_allclose(answers[0], logits[:count], atol=(0.02 if half else 1e-4) * logits.std())
         np.testing.assert_allclose(answers[1], iou[:count], atol=1e-2 if half else 1e-5)
     assert np.abs(np.diff(logits, axis=0)).max(axis=(1, 2)).min() > 1e-2
+
+
+def test_a_network_is_copied_as_it_is_when_the_backend_is_made(reference_model):
+    network = copy.deepcopy(reference_model)
+    backend = make_backend(network, "openvino")
+    features = backend.encode(picture())
+    alone, _ = backend.decode(features, *prompts())
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.zero_()
+    # for two there is no decoder yet
+    both, _ = backend.decode(features, *prompts(2))
+    np.testing.assert_allclose(both, np.repeat(alone, 2, axis=0), atol=0.02 * alone.std())
+
+
+def test_the_first_choice_tries_every_decoder():
+    groups = backend._groups(EACH_GROUP)
+    assert {group.stop - group.start for group in groups} == set(backend._SIZES)
 
 
 def test_cached_features_are_never_written_to(single, images):

@@ -99,7 +99,8 @@ def make_backend(model: "Model | SwinLiteMedSAM", name: str = "auto") -> Backend
     if name == "openvino":
         from .openvino import OpenVINOBackend
 
-        return OpenVINOBackend(lambda: tensors_of(model))
+        tensors = tensors_of(model)  # now, since a decoder for more prompts is compiled when it is first needed
+        return OpenVINOBackend(lambda: tensors)
     # a network at hand may still be trained, and compiling costs more than a few images
     from .torch_backend import TorchBackend
 

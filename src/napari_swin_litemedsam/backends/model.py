@@ -115,9 +115,9 @@ class Model:
             network = load_checkpoint(self.path) if self.ours else LiteMedSAM()
         return network.to(self.device)
 
-    @property
+    @cached_property
     def tensors(self) -> Tensors:
-        """The weights under our names, float32."""
+        """The weights under our names, float32; read once, since training may replace the file meanwhile."""
         if _like_bundled(self.path):
             from safetensors.numpy import load_file
 

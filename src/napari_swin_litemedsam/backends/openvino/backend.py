@@ -5,7 +5,7 @@ import io
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 
@@ -21,7 +21,6 @@ from .layers import Layers, Ranges
 from .rewriting import rewritten
 
 _log = logging.getLogger(__name__)
-
 
 _SIZES = (1, 2, 6)
 """Prompts for which there is a mask decoder.
@@ -66,14 +65,12 @@ class OpenVINOBackend:
             name: str, build: Callable[[Layers], ov.Model], precision: str = self.precision
         ) -> ov.InferRequest:
             file = None if digest is None else f"{digest[:16]}-{bits}-{name}-{precision}"
-            model = compile_half(core, lambda: build(Layers(tensors(), ranges)), precision, file)
+            model = compile_half(core, lambda: rewritten(build(Layers(tensors(), ranges))), precision, file)
             return model.create_infer_request()
 
-        self.image_half = prepared("image", lambda layers: rewritten(image_half(layers)))
+        self.image_half = prepared("image", image_half)
         self._prompt_encoder = prepared("prompts", prompt_encoder, "f32")
-        self._mask_decoder = cache(
-            lambda count: prepared(f"masks{count}", lambda layers: rewritten(mask_decoder(layers, count)))
-        )
+        self._mask_decoder = cache(lambda count: prepared(f"masks{count}", partial(mask_decoder, count=count)))
         self._mask_decoder(1)
         self._locks = Lock(), Lock()
 
